@@ -1,0 +1,1 @@
+"""HTTP: the wire contract, the native API, health."""

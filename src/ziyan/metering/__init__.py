@@ -1,0 +1,1 @@
+"""Who may call and what it cost.  Imports neither ``ocr`` nor ``engine``."""

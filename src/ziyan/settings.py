@@ -1,0 +1,107 @@
+"""All settings, read once.  Nothing else in the package looks at the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ziyan.errors import SettingsError
+
+Auto = Literal["auto"]
+PREFIX = "ZIYAN_"
+
+
+def default_data_dir() -> Path:
+    """``$XDG_DATA_HOME/ziyan``, or ``~/.local/share/ziyan`` where that is not set."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "ziyan"
+
+
+class Settings(BaseSettings):
+    """Every ``ZIYAN_…`` setting.  ``docs/settings.md`` is the same table; a test holds the two together."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; if it is taken, a free one is chosen.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of everything that lasts: weights, database, key."
+    )
+    database_url: str = Field("", description="SQLAlchemy address of the database; empty: SQLite in the data folder.")
+    model: Literal["tiny", "small", "medium"] = Field("small", description="Weights that read.")
+    runtime: Literal["auto", "openvino", "onnxruntime"] = Field(
+        "auto", description="Inference runtime; auto: OpenVINO with AVX-512 or AMX, else ONNX Runtime."
+    )
+    precision: Literal["f32", "bf16"] = Field(
+        "f32", description="Arithmetic of OpenVINO; bf16 is faster on AMX and may change the last digit of a score."
+    )
+    workers: int | Auto = Field("auto", description="Reading processes; auto: one for each two cores.")
+    threads: int | Auto = Field("auto", description="Threads of each reading process; auto: cores / workers.")
+    queue: int = Field(16, ge=1, le=10_000, description="Pictures that may wait for a reader; more are refused (503).")
+    deadline: float = Field(20.0, gt=0, le=600, description="Seconds after which reading one picture is stopped (504).")
+    worker_memory: int = Field(
+        1200, ge=200, description="MiB of resident memory at which a reading process is replaced after its picture."
+    )
+    max_pixels: int = Field(64_000_000, ge=10_000, description="Width times height above which a picture is refused.")
+    trial_calls: int = Field(50, ge=0, description="Calls of the trial AppCode; enforced once packages exist.")
+    secret_key: str = Field(
+        "", repr=False, description="Key for stored credentials; empty: made once in the data folder."
+    )
+    ver_semantics: Literal["samples", "labels"] = Field(
+        "samples", description="Which value of `ver` gives blocks: 1 as in the page's samples, 0 as in its labels."
+    )
+    appcode_in_query: bool = Field(True, description="Accept the AppCode as a query parameter `appcode` too.")
+    fetch_allow: str = Field(
+        "", description="Host names, separated by commas, that `url` may name although they are private."
+    )
+    fetch_ports: str = Field("80,443", description="Ports that `url` may name, separated by commas.")
+    models_mirror: str = Field(
+        "", description="Address that replaces https://huggingface.co when weights come from the model hub."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Settings:
+        """Read the environment; ``overrides`` (from the command line) win.
+
+        Raises:
+            SettingsError: A value is unusable; the text names the setting and what it takes.
+        """
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise SettingsError("; ".join(_explain(item) for item in error.errors())) from None
+
+    @property
+    def models_dir(self) -> Path:
+        """Where weights are installed."""
+        return self.data_dir / "models"
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy address of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'ziyan.db'}"
+
+    @property
+    def worker_count(self) -> int:
+        """Reading processes, the automatic choice resolved."""
+        return max(1, cores() // 2) if self.workers == "auto" else max(1, self.workers)
+
+    @property
+    def thread_count(self) -> int:
+        """Threads of each reading process, the automatic choice resolved."""
+        return max(1, cores() // self.worker_count) if self.threads == "auto" else max(1, self.threads)
+
+
+def _explain(item: Mapping[str, Any]) -> str:
+    name = PREFIX + str(item["loc"][0]).upper() if item["loc"] else PREFIX
+    return f"{name}: {item['msg']}, not {item.get('input')!r}"
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
