@@ -1,0 +1,295 @@
+"""A picture's address → its bytes, guarded (``docs/contract.md`` §6).
+
+The caller names the address, so it must not become a way into the network this service stands in.  What decides is
+the numeric address a connection is about to be made to: names are resolved here, every resolved address is judged,
+and the connection goes to one of exactly those, so a name that resolves differently the second time gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+import httpcore
+import httpx
+
+from ziyan.errors import FetchError, SettingsError
+from ziyan.settings import Settings
+
+#: host, port → numeric addresses.
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+
+MAX_URL_CHARS: Final = 255
+MAX_REDIRECTS: Final = 3
+TOTAL_SECONDS: Final = 5.0
+_CONNECT_SECONDS: Final = 2.0
+_MAX_REDIRECT_CHARS: Final = 4096
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_HEADERS: Final = (
+    (b"User-Agent", b"Ziyan"),
+    (b"Accept", b"image/*,*/*;q=0.8"),
+    (b"Accept-Encoding", b"identity"),
+    (b"Connection", b"close"),
+)
+
+#: IANA's special-purpose blocks, and what hides another address inside; see ``is_public``.
+_REFUSED_V4: Final = tuple(
+    IPv4Network(block)
+    for block in (
+        "0.0.0.0/8",  # this network
+        "10.0.0.0/8",  # private
+        "100.64.0.0/10",  # carrier-grade NAT; one cloud's metadata service
+        "127.0.0.0/8",  # loopback
+        "168.63.129.16/32",  # a cloud's host agent, in public clothes
+        "169.254.0.0/16",  # link-local; most clouds' metadata service
+        "172.16.0.0/12",  # private
+        "192.0.0.0/24",  # protocol assignments
+        "192.0.2.0/24",  # documentation
+        "192.88.99.0/24",  # 6to4 relays
+        "192.168.0.0/16",  # private
+        "198.18.0.0/15",  # benchmarking
+        "198.51.100.0/24",  # documentation
+        "203.0.113.0/24",  # documentation
+        "224.0.0.0/4",  # multicast
+        "240.0.0.0/4",  # reserved, broadcast
+    )
+)
+#: Of IPv6 only global unicast is public at all: that leaves out loopback, mapped and NAT64 addresses, ULA, link-local…
+_GLOBAL_V6: Final = IPv6Network("2000::/3")
+_REFUSED_V6: Final = tuple(
+    IPv6Network(block)
+    for block in (
+        "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarking
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: holds an IPv4 address
+        "3fff::/20",  # documentation
+    )
+)
+#: Browsers and ``inet_aton`` read a host whose last label is a number as IPv4, in octal, hex or fewer parts.
+_NUMERIC_HOST: Final = re.compile(r"(?:^|\.)(?:\d+|0[xX][0-9a-fA-F]*)\.?$")
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
+_ODD_CHARACTERS: Final = re.compile(r"[\x00-\x20\x7f\\]|\s")
+
+
+def is_public(address: str) -> bool:
+    """Whether a numeric address is one that anybody on the Internet may be sent to."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(parsed, IPv4Address):
+        return not any(parsed in block for block in _REFUSED_V4)
+    return _is_public_v6(parsed)
+
+
+def _is_public_v6(address: IPv6Address) -> bool:
+    return address in _GLOBAL_V6 and not any(address in block for block in _REFUSED_V6)
+
+
+class Fetcher:
+    """Fetches pictures for callers.  Holds nothing of any fetch; safe for many at once."""
+
+    def __init__(
+        self,
+        *,
+        allow: Iterable[str] = (),
+        ports: Iterable[int] = (80, 443),
+        resolver: Resolver | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Set the rules.
+
+        Args:
+            allow: Hosts that may have private addresses.
+            ports: Ports that may be named.
+            resolver: Finds a host's addresses; None asks the system.
+            ssl_context: How certificates are verified; None takes the public authorities.
+        """
+        self._allow = frozenset(host.lower() for host in allow)
+        self._ports = frozenset(ports)
+        self._resolver = resolver or SystemResolver()
+        self._given_ssl_context = ssl_context
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Fetcher:
+        """The rules of ``ZIYAN_FETCH_ALLOW`` and ``ZIYAN_FETCH_PORTS``.
+
+        Raises:
+            SettingsError: A port is not a number.
+        """
+        try:
+            ports = [int(port) for port in _split(settings.fetch_ports)]
+        except ValueError:
+            raise SettingsError(f"ZIYAN_FETCH_PORTS: takes numbers, not {settings.fetch_ports!r}") from None
+        return cls(allow=_split(settings.fetch_allow), ports=ports)
+
+    @cached_property
+    def _ssl_context(self) -> ssl.SSLContext:
+        return self._given_ssl_context or httpx.create_ssl_context(trust_env=False)
+
+    async def fetch(self, address: str, *, max_bytes: int) -> bytes:
+        """Get what lies at ``address``, within five seconds in all.
+
+        Raises:
+            FetchError: Malformed, over 255 characters, refused, unreachable, too slow, not 200, or over ``max_bytes``.
+        """
+        if len(address) > MAX_URL_CHARS:
+            raise FetchError("The address is too long")
+        try:
+            async with asyncio.timeout(TOTAL_SECONDS):
+                return await self._follow(self._checked(address), max_bytes)
+        except TimeoutError:
+            raise FetchError("The address took too long to answer") from None
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+            raise FetchError("The address cannot be fetched", internal=repr(error)) from None
+
+    async def _follow(self, url: httpx.URL, max_bytes: int) -> bytes:
+        backend = _GuardedBackend(self._resolver, self._allow)
+        async with httpcore.AsyncConnectionPool(ssl_context=self._ssl_context, network_backend=backend) as pool:
+            for _ in range(MAX_REDIRECTS + 1):
+                headers = [(b"Host", url.netloc), *_HEADERS]
+                async with pool.stream("GET", _for_httpcore(url), headers=headers) as response:
+                    if response.status not in _REDIRECTS:
+                        return await _content(response, max_bytes)
+                    location = _header(response, b"location")
+                url = self._redirected(url, location)
+        raise FetchError("The address redirects too often")
+
+    def _redirected(self, url: httpx.URL, location: str) -> httpx.URL:
+        if not location or len(location) > _MAX_REDIRECT_CHARS or _ODD_CHARACTERS.search(location):
+            raise FetchError("The address redirects to nowhere")
+        try:
+            target = self._checked(str(url.join(location)))
+        except httpx.InvalidURL as error:
+            raise FetchError("The address redirects to nowhere", internal=str(error)) from None
+        if url.scheme == "https" and target.scheme == "http":
+            raise FetchError("The address redirects from https to http")
+        return target
+
+    def _checked(self, address: str) -> httpx.URL:
+        """The address in its one normal form, if it is one that may be asked for at all."""
+        if _ODD_CHARACTERS.search(address):
+            raise FetchError("The address is malformed")
+        try:
+            url = httpx.URL(address)
+            port = url.port if url.port is not None else _DEFAULT_PORTS.get(url.scheme)
+            host = url.raw_host.decode("ascii")
+        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+            raise FetchError("The address is malformed", internal=str(error)) from None
+        if url.scheme not in _DEFAULT_PORTS or not host or "%" in host:
+            raise FetchError("The address is malformed")
+        if "@" in _AUTHORITY_END.split(address.partition("://")[2], maxsplit=1)[0]:
+            raise FetchError("The address carries a user name")
+        if port not in self._ports:
+            raise FetchError("The address names a port that is not allowed")
+        if _NUMERIC_HOST.search(host) and not _is_dotted_quad(host):
+            raise FetchError("The address hides a number in its host")
+        return url
+
+
+class SystemResolver:
+    """Asks the operating system, on threads of its own: a slow name server must hold up nothing but fetches."""
+
+    def __init__(self, threads: int = 8) -> None:
+        """Use at most ``threads`` at once."""
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolver")
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """Numeric addresses of ``host``, the system's preferred one first."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, _getaddrinfo, host, port)
+        return list(dict.fromkeys(found))
+
+
+def _getaddrinfo(host: str, port: int) -> list[str]:
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Connects to a host only at an address that has been judged.  TLS still asks for the host's own name."""
+
+    def __init__(self, resolver: Resolver, allow: frozenset[str]) -> None:
+        self._resolver = resolver
+        self._allow = allow
+        self._network = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature; the time is set here
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        failure: Exception = FetchError("The address's host is not known")
+        for address in await self._addresses(host, port):
+            try:
+                return await self._network.connect_tcp(address, port, _CONNECT_SECONDS, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        literal = _literal(host)
+        addresses = [literal] if literal else await self._resolve(host, port)
+        if host.lower() not in self._allow:
+            refused = [address for address in addresses if not is_public(address)]
+            if refused:  # one is enough: an honest name has no private address among public ones
+                raise FetchError("The address leads into a private network", internal=f"{host} is {refused[0]}")
+        return addresses
+
+    async def _resolve(self, host: str, port: int) -> Sequence[str]:
+        try:
+            return await self._resolver(host, port)
+        except (OSError, UnicodeError) as error:
+            raise FetchError("The address's host is not known", internal=repr(error)) from None
+
+
+async def _content(response: httpcore.Response, max_bytes: int) -> bytes:
+    if response.status != 200:
+        raise FetchError("The address does not answer with a picture", internal=f"status {response.status}")
+    if _header(response, b"content-encoding").strip().lower() not in {"", "identity"}:
+        raise FetchError("The address answers compressed, which was not asked for")
+    declared = _header(response, b"content-length")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise FetchError("The picture at the address is too large")
+    content = bytearray()
+    async for chunk in response.aiter_stream():
+        content += chunk
+        if len(content) > max_bytes:
+            raise FetchError("The picture at the address is too large")
+    return bytes(content)
+
+
+def _header(response: httpcore.Response, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), "")
+
+
+def _for_httpcore(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _literal(host: str) -> str | None:
+    with suppress(ValueError):
+        return str(ip_address(host))
+    return None
+
+
+def _is_dotted_quad(host: str) -> bool:
+    with suppress(ValueError):
+        IPv4Address(host)
+        return True
+    return False
+
+
+def _split(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]

@@ -1,0 +1,185 @@
+"""Connections, transactions and migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from ziyan.errors import SettingsError, StoreError
+from ziyan.metering.keys import Keyring
+from ziyan.settings import Settings
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+_THREADS = 4
+_BUSY_SECONDS = 5
+_WRITE = "ziyan_write"
+#: Any number that nothing else locks on this database.
+_MIGRATION_LOCK = 0x5A49_5941
+
+
+class Store:
+    """The database with everything that lasts.  Safe for many threads and tasks.
+
+    Attributes:
+        keyring: Seals and finds credentials.
+    """
+
+    def __init__(self, engine: Engine, keyring: Keyring) -> None:
+        """Wrap an engine whose tables are up to date; ``open`` is the usual way in."""
+        self._engine = engine
+        self.keyring = keyring
+        # Its own threads: a slow name server, which keeps the loop's common ones busy, must not stop sign-in.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+
+    @classmethod
+    def open(cls, settings: Settings) -> Store:
+        """Connect, and bring the tables up to date.  Several processes may do so at once.
+
+        Raises:
+            SettingsError: The database address or the secret key is unusable.
+            StoreError: The database does not answer.
+        """
+        keyring = Keyring.load(settings)
+        engine = _connect(settings)
+        with _translated():
+            _migrate(engine)
+        return cls(engine, keyring)
+
+    def transact(self, work: Work[T], *, write: bool = False) -> T:
+        """Run ``work`` in one transaction on this thread; committed when it returns, rolled back when it raises.
+
+        Args:
+            work: Gets the connection; all its SQL is one transaction.
+            write: Take SQLite's write lock at the start, so that what was read still holds when writing.
+
+        Raises:
+            StoreError: The database is away, locked or full.
+        """
+        with _translated(), self._engine.connect() as connection:
+            if write:
+                connection = connection.execution_options(**{_WRITE: True})
+            with connection.begin():
+                return work(connection)
+
+    async def run(self, work: Work[T], *, write: bool = False) -> T:
+        """As ``transact``, on one of the store's own threads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: self.transact(work, write=write))
+
+    def ping(self) -> None:
+        """Ask the database for nothing.
+
+        Raises:
+            StoreError: It does not answer.
+        """
+        self.transact(lambda connection: connection.execute(text("SELECT 1")))
+
+    def close(self) -> None:
+        """Finish what is running and let go of every connection."""
+        self._threads.shutdown()
+        self._engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """The database's own trouble becomes a StoreError; mistakes in our SQL pass as they are."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError, DataError):
+        raise
+    except (DBAPIError, PoolTimeoutError) as error:
+        raise StoreError("The database is not available; try again shortly", internal=str(error)) from error
+
+
+def _connect(settings: Settings) -> Engine:
+    url = _address(settings.store_url)
+    if url.get_backend_name() == "sqlite":
+        return _connect_sqlite(url)
+    try:
+        return create_engine(
+            url, pool_pre_ping=True, pool_timeout=_BUSY_SECONDS, connect_args={"connect_timeout": _BUSY_SECONDS}
+        )
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"ZIYAN_DATABASE_URL: needs the module {error.name}; pip install 'ziyan[postgres]'"
+        ) from None
+
+
+def _address(text_: str) -> URL:
+    try:
+        url = make_url(text_)
+    except ArgumentError:
+        raise SettingsError("ZIYAN_DATABASE_URL: not an address; postgresql://user:password@host/name is one") from None
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise SettingsError(f"ZIYAN_DATABASE_URL: takes sqlite or postgresql, not {url.get_backend_name()}")
+    # Without a driver's name SQLAlchemy's choice depends on its version; ours is the one that is installed.
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _connect_sqlite(url: URL) -> Engine:
+    if url.database:
+        try:
+            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError("The database's folder cannot be made", internal=repr(error)) from error
+    engine = create_engine(url, pool_timeout=_BUSY_SECONDS, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def configure(dbapi_connection: Any, _record: object) -> None:
+        # The driver's own implicit transactions would leave DDL outside and take the write lock too late.
+        dbapi_connection.isolation_level = None
+        for pragma in ("foreign_keys=ON", "synchronous=FULL"):  # FULL: what was sold survives a power cut
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get(_WRITE) else "BEGIN")
+
+    return engine
+
+
+def _migrate(engine: Engine) -> None:
+    """Bring the tables up to date; of several processes one does it and the others wait."""
+    if engine.dialect.name == "sqlite":
+        _use_write_ahead_log(engine)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _use_write_ahead_log(engine: Engine) -> None:
+    """Readers then never wait for a writer.  The file remembers, so this is needed once."""
+    connection = engine.raw_connection()
+    deadline = time.monotonic() + _BUSY_SECONDS
+    try:
+        while True:
+            try:
+                connection.cursor().execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                # This one statement does not wait for a lock by itself.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise StoreError("The database is not available; try again shortly", internal=str(error)) from error
+                time.sleep(0.05)
+            else:
+                return
+    finally:
+        connection.close()
