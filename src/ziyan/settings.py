@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ziyan.errors import SettingsError
 
 Auto = Literal["auto"]
+Count = Annotated[int, Field(ge=1, le=1024)]
 PREFIX = "ZIYAN_"
 
 
@@ -39,8 +40,8 @@ class Settings(BaseSettings):
     precision: Literal["f32", "bf16"] = Field(
         "f32", description="Arithmetic of OpenVINO; bf16 is faster on AMX and may change the last digit of a score."
     )
-    workers: int | Auto = Field("auto", description="Reading processes; auto: one for each two cores.")
-    threads: int | Auto = Field("auto", description="Threads of each reading process; auto: cores / workers.")
+    workers: Count | Auto = Field("auto", description="Reading processes; auto: one for each two cores.")
+    threads: Count | Auto = Field("auto", description="Threads of each reading process; auto: cores / workers.")
     queue: int = Field(16, ge=1, le=10_000, description="Pictures that may wait for a reader; more are refused (503).")
     deadline: float = Field(20.0, gt=0, le=600, description="Seconds after which reading one picture is stopped (504).")
     worker_memory: int = Field(
@@ -60,7 +61,9 @@ class Settings(BaseSettings):
     )
     fetch_ports: str = Field("80,443", description="Ports that `url` may name, separated by commas.")
     models_mirror: str = Field(
-        "", description="Address that replaces https://huggingface.co when weights come from the model hub."
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Address that replaces https://huggingface.co when weights come from the model hub.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
@@ -74,7 +77,13 @@ class Settings(BaseSettings):
         try:
             return cls(**overrides)
         except ValidationError as error:
-            raise SettingsError("; ".join(_explain(item) for item in error.errors())) from None
+            raise SettingsError(_explain(error.errors())) from None
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """Resolve ``~`` and relative paths once, so that a later change of directory changes nothing."""
+        return value.expanduser().absolute()
 
     @property
     def models_dir(self) -> Path:
@@ -89,17 +98,23 @@ class Settings(BaseSettings):
     @property
     def worker_count(self) -> int:
         """Reading processes, the automatic choice resolved."""
-        return max(1, cores() // 2) if self.workers == "auto" else max(1, self.workers)
+        return max(1, cores() // 2) if self.workers == "auto" else self.workers
 
     @property
     def thread_count(self) -> int:
         """Threads of each reading process, the automatic choice resolved."""
-        return max(1, cores() // self.worker_count) if self.threads == "auto" else max(1, self.threads)
+        return max(1, cores() // self.worker_count) if self.threads == "auto" else self.threads
 
 
-def _explain(item: Mapping[str, Any]) -> str:
-    name = PREFIX + str(item["loc"][0]).upper() if item["loc"] else PREFIX
-    return f"{name}: {item['msg']}, not {item.get('input')!r}"
+def _explain(problems: Sequence[Mapping[str, Any]]) -> str:
+    """One sentence for each setting; pydantic reports every branch of a union apart."""
+    reasons: dict[str, list[str]] = {}
+    given: dict[str, object] = {}
+    for problem in problems:
+        name = PREFIX + str(problem["loc"][0]).upper()
+        reasons.setdefault(name, []).append(str(problem["msg"]))
+        given[name] = problem["input"]
+    return "; ".join(f"{name}: {' or '.join(texts)}, not {given[name]!r}" for name, texts in reasons.items())
 
 
 def cores() -> int:
