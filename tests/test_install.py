@@ -437,7 +437,9 @@ def test_without_a_network_the_error_says_what_to_do(models_dir: Path) -> None:
     assert left_behind(models_dir) == set()
 
 
-@pytest.mark.parametrize("mirror", ["file:///srv/models", "http://", "http://a:port", "huggingface.co", "//example.com"])
+@pytest.mark.parametrize(
+    "mirror", ["file:///srv/models", "http://", "http://a:port", "huggingface.co", "//example.com"]
+)
 def test_a_mirror_must_be_an_http_address(mirror: str, models_dir: Path) -> None:
     with pytest.raises(SettingsError, match="ZIYAN_MODELS_MIRROR"):
         install(models_dir, "medium", mirror=mirror)

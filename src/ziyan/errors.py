@@ -44,6 +44,14 @@ class SettingsError(ZiyanError):
     exit_code = 78
 
 
+class InputError(ZiyanError):
+    """A path given on the command line cannot be read or written."""
+
+    code = "bad_path"
+    status = 400
+    exit_code = 66
+
+
 # --- pictures -------------------------------------------------------------------------------------------------
 
 

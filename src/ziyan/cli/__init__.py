@@ -1,0 +1,62 @@
+"""The command line: arguments in, calls out.  Each command is a module here with one function, ``add_parser``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ziyan import __version__
+from ziyan.cli import models, read, serve
+from ziyan.errors import ZiyanError
+from ziyan.settings import Settings
+
+#: What a command's parser is set to call: settings and arguments in, exit status out.
+Command = Callable[[Settings, argparse.Namespace], int]
+
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    root = argparse.ArgumentParser(
+        prog="ziyan",
+        description="Ziyan (字眼): text read out of pictures, behind an API that you run yourself.",
+        epilog="Settings are environment variables, ZIYAN_…; docs/settings.md lists them.",
+    )
+    root.add_argument("--version", action="version", version=f"ziyan {__version__}")
+    commands: Any = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (serve, read, models):
+        command.add_parser(commands)
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments without the program's name; None takes the process's own.
+
+    Returns:
+        The exit status: 0, an error's own, or 130 after Ctrl-C.
+    """
+    args = parser().parse_args(argv)
+    command: Command = args.run
+    overrides = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
+    try:
+        settings = Settings.load(**{name: value for name, value in overrides.items() if value is not None})
+        status = command(settings, args)
+        sys.stdout.flush()
+        return status
+    except ZiyanError as error:
+        print(f"ziyan: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone (ziyan read … | head)
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
