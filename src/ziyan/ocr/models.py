@@ -6,7 +6,7 @@ Charset.  The recognisers end in a softmax over ``C`` classes and are decoded as
 it: class 0 is the blank, classes 1 … n are the n lines of the dictionary, and the last class is a space, which the
 dictionary itself does not hold.  So C = n + 2: 18,708 + 2 = 18,710 for ``small`` and ``medium``, 6,904 + 2 = 6,906 for
 ``tiny``, the numbers their ONNX graphs declare; the dictionaries equal ``character_dict`` in the ``inference.yml``
-published with each model.  Tests hold the numbers and the place of the space against the real weights.
+published with each model (``docs/models.md``).  Tests hold both, and the place of the space, against the real weights.
 """
 
 from __future__ import annotations
