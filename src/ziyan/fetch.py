@@ -260,7 +260,7 @@ async def _content(response: httpcore.Response, max_bytes: int) -> bytes:
     if _header(response, b"content-encoding").strip().lower() not in {"", "identity"}:
         raise FetchError("The address answers compressed, which was not asked for")
     declared = _header(response, b"content-length")
-    if declared.isdigit() and int(declared) > max_bytes:
+    if declared.isdecimal() and int(declared) > max_bytes:
         raise FetchError("The picture at the address is too large")
     content = bytearray()
     async for chunk in response.aiter_stream():

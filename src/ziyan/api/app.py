@@ -1,0 +1,30 @@
+"""Wiring: what is served under which path."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from ziyan import __version__
+from ziyan.api.health import add_health
+from ziyan.api.marketplace import Marketplace, not_found
+from ziyan.engine.base import Engine
+from ziyan.fetch import Fetcher
+from ziyan.metering.store import Store
+from ziyan.settings import Settings
+
+
+def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
+    """The whole HTTP service over an engine and a store that somebody else starts and closes.
+
+    Raises:
+        SettingsError: A setting of the fetch guard is unusable.
+    """
+    # FastAPI's own pages load their scripts from a content network, so they stay off.
+    app = FastAPI(title="Ziyan", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.router.redirect_slashes = False
+    app.router.default = not_found
+    marketplace = Marketplace(settings, engine, store, Fetcher.from_settings(settings))
+    app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
+    add_health(app, engine, store)
+    return app

@@ -1,0 +1,179 @@
+"""Request bodies and query strings → parameters (``docs/contract.md`` §1).
+
+Written for sloppy clients and hostile ones: everything is bytes until its meaning is known, forms are split on ``&``
+alone (a raw data URI carries ``;``), and how many parts are looked at is bounded.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from ziyan.api.refusals import INVALID_BODY, GatewayRefusedError
+
+MAX_FIELDS: Final = 1_000
+_MAX_TYPE_CHARS: Final = 1_000
+_MAX_JSON_TOKENS: Final = 10_000
+_BOM: Final = b"\xef\xbb\xbf"
+_MAX_BROKEN_ESCAPES: Final = 100_000
+_BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_TO_QUOTED_PRINTABLE: Final = bytes.maketrans(b"%+", b"= ")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A parsed body.
+
+    Attributes:
+        fields: Decoded values by decoded name; of a name given twice, the first.
+        files: The same for the file parts of a multipart body.
+    """
+
+    fields: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def parse_body(content_type: str, body: bytes) -> Form:
+    """Parse a body by what it is, for the Content-Type of many clients is missing or wrong.
+
+    Raises:
+        GatewayRefusedError: It is not what it claims or appears to be, or has too many parts.
+    """
+    kind = content_type.lower()
+    if not body.strip():
+        return Form()
+    if "multipart/form-data" in kind:
+        return _parse_multipart(content_type, body)
+    if "json" in kind or body[:64].removeprefix(_BOM).lstrip().startswith(b"{"):
+        return Form(_parse_json(body))
+    return Form(parse_pairs(body.strip(b"\r\n")))
+
+
+def parse_pairs(raw: bytes) -> dict[str, bytes]:
+    """``k=v&k=v``, percent-decoded.
+
+    Raises:
+        GatewayRefusedError: Too many pairs or broken escapes.
+    """
+    if raw.count(b"&") >= MAX_FIELDS:
+        raise _malformed("too many fields")
+    pairs: dict[str, bytes] = {}
+    for pair in _mend_escapes(raw).split(b"&"):
+        name, _, value = pair.partition(b"=")
+        if name:
+            pairs.setdefault(_unescape(name).decode("utf-8", "replace"), _unescape(value))
+    return pairs
+
+
+def decode_percent(raw: bytes) -> bytes:
+    """Undo form encoding; an escape that is none stays as it is.
+
+    A picture's form holds tens of thousands of escapes, which ``urllib`` decodes one by one.  Quoted-printable is the
+    same with ``=`` for ``%``, and the standard library decodes it in C.
+
+    Raises:
+        GatewayRefusedError: Too many broken escapes.
+    """
+    return _unescape(_mend_escapes(raw))
+
+
+def _mend_escapes(raw: bytes) -> bytes:
+    """Escape every ``%`` that begins no escape."""
+    mended, count = _BROKEN_ESCAPE.subn(b"%25", raw, _MAX_BROKEN_ESCAPES)
+    if count == _MAX_BROKEN_ESCAPES:
+        raise _malformed("too many broken escapes")
+    return mended
+
+
+def _unescape(mended: bytes) -> bytes:
+    return binascii.a2b_qp(mended.replace(b"=", b"%3D").translate(_TO_QUOTED_PRINTABLE))
+
+
+def _parse_json(body: bytes) -> dict[str, bytes]:
+    # An honest body is one flat object; millions of brackets or commas would only fill the memory.
+    if sum(body.count(token) for token in (b"[", b"{", b",")) > _MAX_JSON_TOKENS:
+        raise _malformed("too many JSON tokens")
+    try:
+        content = json.loads(body.removeprefix(_BOM))
+    except (ValueError, RecursionError) as error:
+        raise _malformed(type(error).__name__) from None
+    if not isinstance(content, dict):
+        raise _malformed("JSON, but not an object")
+    return {name: _scalar(value) for name, value in content.items() if value is not None}
+
+
+def _scalar(value: Any) -> bytes:
+    if isinstance(value, list | dict):
+        raise _malformed("a JSON value is not a scalar")
+    # A lone surrogate is no text; as "?" it fails whatever check is meant for it.
+    return str(value).encode("utf-8", "replace")
+
+
+def _parse_multipart(content_type: str, body: bytes) -> Form:
+    boundary = parse_options_header(content_type[:_MAX_TYPE_CHARS])[1].get(b"boundary")
+    if not boundary:
+        raise _malformed("no boundary")
+    delimiter = b"--" + boundary
+    # The parser takes its time for each, also for one that turns out to be none, and for each blank behind it.
+    if body.count(delimiter) > MAX_FIELDS or re.search(re.escape(delimiter) + rb"[ \t]{256}", body):
+        raise _malformed("too many parts, or too much padding")
+    parts = _Parts()
+    try:
+        MultipartParser(boundary, parts.callbacks()).write(body)
+    except FormParserError as error:
+        raise _malformed(str(error)) from None
+    if not parts.complete:
+        raise _malformed("the last boundary is missing")
+    return Form(parts.fields, parts.files)
+
+
+class _Parts:
+    """Collects the parts of one multipart body as the parser meets them."""
+
+    def __init__(self) -> None:
+        self.fields: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
+        self.complete = False
+        self._header = (bytearray(), bytearray())
+        self._disposition = b""
+        self._content: list[bytes] = []
+
+    def callbacks(self) -> Any:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_part_data": lambda data, start, end: self._content.append(data[start:end]),
+            "on_part_end": self._end,
+            "on_end": self._finish,
+        }
+
+    def _begin(self) -> None:
+        self._disposition = b""
+        self._content = []
+
+    def _end_header(self) -> None:
+        name, value = self._header
+        if name.strip().lower() == b"content-disposition":
+            self._disposition = bytes(value)
+        self._header = (bytearray(), bytearray())
+
+    def _end(self) -> None:
+        options = parse_options_header(self._disposition)[1]
+        kept = self.files if b"filename" in options else self.fields
+        kept.setdefault(options.get(b"name", b"").decode("utf-8", "replace"), b"".join(self._content))
+
+    def _finish(self) -> None:
+        self.complete = True
+
+
+def _malformed(why: str) -> GatewayRefusedError:
+    return GatewayRefusedError(INVALID_BODY, internal=why)

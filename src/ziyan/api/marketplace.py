@@ -1,0 +1,93 @@
+"""``POST /ocr``: the marketplace's wire contract (``docs/contract.md``)."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from ziyan.api.answers import success
+from ziyan.api.body import Body
+from ziyan.api.calls import Call, serve_call
+from ziyan.api.form import parse_body, parse_pairs
+from ziyan.api.headers import Answer
+from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
+from ziyan.api.signin import sign_in
+from ziyan.api.upload import (
+    MAX_PICTURE_BYTES,
+    Upload,
+    check_parameters,
+    decode_file,
+    decode_img,
+    decode_url,
+)
+from ziyan.engine.base import Engine
+from ziyan.errors import FetchError, ImageError
+from ziyan.fetch import Fetcher
+from ziyan.metering.store import Store
+from ziyan.ocr.types import MARKETPLACE_FORMATS, ImageLimits, Page, ReadOptions
+from ziyan.settings import Settings
+
+
+class Marketplace:
+    """The ASGI application behind ``/ocr``.  Holds nothing of any call."""
+
+    def __init__(self, settings: Settings, engine: Engine, store: Store, fetcher: Fetcher) -> None:
+        """Serve with these."""
+        self._settings = settings
+        self._engine = engine
+        self._store = store
+        self._fetcher = fetcher
+        self._options = ReadOptions(
+            limits=ImageLimits(max_bytes=MAX_PICTURE_BYTES, max_pixels=settings.max_pixels, formats=MARKETPLACE_FORMATS)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        await serve_call(scope, receive, send, partial(self._answer, scope))
+
+    async def _answer(self, scope: Scope, call: Call, body: Body) -> Answer:
+        """The flow.  Every refusal and failure is raised, and becomes an answer in ``answers.failure`` alone."""
+        if scope["method"] != "POST":
+            raise GatewayRefusedError(WRONG_METHOD)
+        headers = Headers(scope=scope)
+        query = parse_pairs(scope["query_string"])
+        app = await sign_in(self._store, headers, query if self._settings.appcode_in_query else {})
+        call.app = app.id
+        content = await body.read(headers)
+        call.body_bytes = len(content)
+        form = parse_body(headers.get("content-type", ""), content)
+        upload = check_parameters(form, query, self._settings.ver_semantics)
+        page = await body.while_connected(self._read(upload))
+        return success(page, blocks=upload.blocks)
+
+    async def _read(self, upload: Upload) -> Page:
+        image_bytes = await self._image_bytes(upload)
+        try:
+            return await self._engine.read(image_bytes, self._options)
+        except ImageError as error:
+            check = Check.URL_FORMAT if upload.url else Check.IMG
+            raise CheckError(check, internal=f"{error.code}: {error.internal or error}") from None
+
+    async def _image_bytes(self, upload: Upload) -> bytes:
+        if upload.file:
+            return decode_file(upload.file)
+        if upload.img:
+            return decode_img(upload.img)
+        try:
+            return await self._fetcher.fetch(decode_url(upload.url), max_bytes=MAX_PICTURE_BYTES)
+        except FetchError as error:
+            raise CheckError(Check.URL_DOWNLOAD, internal=f"{error} {error.internal}") from None
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a path that nothing is served under."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+
+    async def refuse(_call: Call, _body: Body) -> Answer:
+        raise GatewayRefusedError(wrong_path(scope["method"], scope["raw_path"]))
+
+    await serve_call(scope, receive, send, refuse)

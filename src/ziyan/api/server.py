@@ -1,0 +1,212 @@
+"""Runs the whole service in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+import hypercorn.asyncio
+from fastapi import FastAPI
+from hypercorn.config import Config
+
+import ziyan
+from ziyan.api.app import create_app
+from ziyan.api.logs import configure_logging
+from ziyan.engine.base import Engine
+from ziyan.engine.local import LocalEngine
+from ziyan.errors import SettingsError
+from ziyan.metering.credentials import Registration, ensure_trial_app
+from ziyan.metering.store import Store
+from ziyan.ocr.models import locate
+from ziyan.settings import Settings
+
+if TYPE_CHECKING:
+    from hypercorn.typing import ASGIFramework
+
+SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png"
+
+_BACKLOG: Final = 1024
+_GRACE_SECONDS: Final = 5.0
+_EVERY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what was accepted; a second signal ends it at once.
+
+    Raises:
+        ModelError: The weights are not installed; the text says how to.
+        SettingsError: The address cannot be listened on, or a key or address is unusable.
+        StoreError: The database does not answer.
+        EngineError: The readers do not come up.
+    """
+    configure_logging(settings.log_level)
+    locate(settings.models_dir, settings.model)
+    store = Store.open(settings)
+    try:
+        trial = ensure_trial_app(store)
+        with listen(settings.host, settings.port) as listener:
+            asyncio.run(_serve(settings, store, listener, trial))
+    finally:
+        store.close()
+
+
+async def _serve(settings: Settings, store: Store, listener: socket.socket, trial: Registration) -> None:
+    stop = _stop_signal()
+    engine = LocalEngine.from_settings(settings)
+    try:
+        if not await _started(engine, stop):
+            return
+        sys.stdout.write(welcome(settings, listener, trial))
+        sys.stdout.flush()
+        app = create_app(settings, engine, store)
+        await serve_app(app, listener, grace=settings.deadline + _GRACE_SECONDS, shutdown=stop.wait)
+    finally:
+        await engine.close()
+
+
+async def serve_app(
+    app: FastAPI,
+    listener: socket.socket,
+    *,
+    grace: float,
+    shutdown: Callable[[], Awaitable[object]],
+) -> None:
+    """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2.
+
+    Args:
+        app: The application.
+        listener: The socket; closed at the end.
+        grace: Seconds that accepted calls have to finish after ``shutdown`` returned.
+        shutdown: Returns when it is time to stop.
+    """
+    asked = False
+
+    async def trigger() -> None:
+        nonlocal asked
+        await shutdown()
+        asked = True
+
+    try:
+        await hypercorn.asyncio.serve(cast("ASGIFramework", app), _config(listener, grace), shutdown_trigger=trigger)
+    except asyncio.CancelledError:
+        # Hypercorn cancels the connections that outlast the grace, and then stumbles over its own cancelled future.
+        task = asyncio.current_task()
+        if not asked or (task and task.cancelling()):
+            raise
+        logging.getLogger(__name__).warning("some connections did not end in time and were cut")
+
+
+class _Config(Config):
+    """Hypercorn's settings, with the one header that it adds spelled as HTTP/1 clients know it."""
+
+    def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
+        return [(b"Date" if protocol == "h11" else b"date", formatdate(usegmt=True).encode())]
+
+
+def _config(listener: socket.socket, grace: float) -> Config:
+    config = _Config()
+    config.bind = f"fd://{listener.detach()}"
+    config.backlog = _BACKLOG
+    config.graceful_timeout = grace
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.keep_alive_timeout = 75.0  # longer than the pools of clients keep a connection, so that they close first
+    config.keep_alive_max_requests = 1_000_000  # at the limit HTTP/2 calls in flight would be cut off
+    config.h11_max_incomplete_size = 64 << 10  # a query string may carry a small picture
+    return config
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; on any free port if ``port`` is taken.
+
+    Raises:
+        SettingsError: The address is not one of this machine, or the port is not ours to take.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+            0
+        ]
+        try:
+            return _bound(family, kind, address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        return _bound(family, kind, (address[0], 0, *address[2:]))
+    except OSError as error:
+        raise SettingsError(
+            f"ZIYAN_HOST, ZIYAN_PORT: cannot listen on {host} port {port}: {error.strerror}", internal=repr(error)
+        ) from None
+
+
+def _bound(family: int, kind: int, address: tuple[object, ...]) -> socket.socket:
+    listener = socket.socket(family, kind)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)  # at once, for only a listening socket keeps others from the port
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def welcome(settings: Settings, listener: socket.socket, trial: Registration) -> str:
+    """What is printed once the service is ready: its address, the trial AppCode, and a command to try it with."""
+    port = listener.getsockname()[1]
+    host = _EVERY_ADDRESS.get(settings.host, settings.host)
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    moved = f" (port {settings.port} is taken)" if settings.port not in {0, port} else ""
+    disabled = " (disabled)" if trial.app.disabled else ""
+    command = [
+        "curl",
+        "-H",
+        f"Authorization: APPCODE {trial.appcode}",
+        "-F",
+        f"img=@{SAMPLE_PICTURE}",
+        f"{address}/ocr",
+    ]
+    return (
+        f"\nZiyan {ziyan.__version__} is ready at {address}{moved}\n"
+        f"Trial AppCode: {trial.appcode}{disabled}\n\n"
+        f"Try it:\n  {shlex.join(command)}\n\nCtrl-C stops it.\n"
+    )
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM; the second has its ordinary effect."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def set_once() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, set_once)
+    return stop
+
+
+async def _started(engine: Engine, stop: asyncio.Event) -> bool:
+    """Start the engine; False if it was told to stop before it was ready."""
+    start, stopped = asyncio.ensure_future(engine.start()), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():
+            return False
+        start.result()
+        return True
+    finally:
+        stopped.cancel()
+        start.cancel()
+        await asyncio.gather(start, stopped, return_exceptions=True)

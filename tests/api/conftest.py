@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.api.wire import Connection, FakeEngine, Reply, request
+from ziyan.api.app import create_app
+from ziyan.api.server import listen, serve_app
+from ziyan.metering.credentials import Registration, register_app
+from ziyan.metering.store import Store
+from ziyan.settings import Settings
+
+
+@dataclass
+class Service:
+    """A running server with what stands behind it."""
+
+    port: int
+    engine: FakeEngine
+    store: Store
+    settings: Settings
+    caller: Registration
+    ask_to_stop: Callable[[], None]
+    wait_for_end: Callable[[], None]
+
+    def send(self, data: bytes) -> Reply:
+        """Exactly these bytes on a connection of their own."""
+        with Connection(self.port) as connection:
+            connection.send(data)
+            return connection.read_reply()
+
+    def lose_database(self) -> None:
+        """Put something else in the place of its file."""
+        self.store._engine.dispose()
+        (self.settings.data_dir / "ziyan.db").write_bytes(b"no database at all" * 1000)
+
+    def post(
+        self, body: bytes, *, content_type: str | None = "application/x-www-form-urlencoded", **more: str
+    ) -> Reply:
+        """A call with a good AppCode."""
+        return self.send(request(body, content_type=content_type, appcode=self.caller.appcode, **more))
+
+
+def start_service(data_dir: Path, *, engine: FakeEngine | None = None, **settings_: object) -> Service:
+    """Serve in a thread, over an engine that answers at once."""
+    settings = Settings.load(data_dir=data_dir, **settings_)
+    store, engine = Store.open(settings), engine or FakeEngine()
+    app, listener = create_app(settings, engine, store), listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serve_app(app, listener, grace=5, shutdown=stop.wait))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def ask_to_stop() -> None:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(stop.set)
+
+    def wait_for_end() -> None:
+        thread.join(30)
+        assert not thread.is_alive()
+        store.close()
+
+    return Service(port, engine, store, settings, register_app(store, "caller"), ask_to_stop, wait_for_end)
+
+
+@pytest.fixture(scope="module")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = start_service(tmp_path_factory.mktemp("service"))
+    yield service
+    service.ask_to_stop()
+    service.wait_for_end()
+
+
+@pytest.fixture
+def service(shared_service: Service) -> Iterator[Service]:
+    yield shared_service
+    shared_service.engine.outcome = None
+    shared_service.engine.ready = True
+
+
+@pytest.fixture
+def service_with(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Starts a server with settings of the test's own."""
+    started: list[Service] = []
+
+    def start(**settings: object) -> Service:
+        started.append(start_service(tmp_path / str(len(started)), **settings))
+        return started[-1]
+
+    yield start
+    for service in started:
+        service.ask_to_stop()
+        service.wait_for_end()

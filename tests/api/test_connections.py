@@ -1,0 +1,189 @@
+"""docs/contract.md §1 and §2 on the level of connections: how requests arrive and answers leave."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.api.conftest import Service
+from tests.api.wire import Connection, FakeEngine, fingerprint, request
+from ziyan.ocr.types import Page, ReadOptions
+
+PICTURE = bytes(range(256)) * 4096  # 1 MiB
+BODY = b"img=" + base64.b64encode(PICTURE)
+READ = fingerprint(PICTURE)
+MIB = 1 << 20
+
+
+class WaitingEngine(FakeEngine):
+    """Reads until it is told to end, and notes being cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading, self.cancelled = threading.Event(), threading.Event()
+        self._may_end = asyncio.Event()
+
+    def finish(self) -> None:
+        self._loop.call_soon_threadsafe(self._may_end.set)
+
+    async def read(self, image_bytes: bytes, options: ReadOptions, *, deadline: float | None = None) -> Page:
+        self._loop = asyncio.get_running_loop()
+        self.reading.set()
+        try:
+            await self._may_end.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return await super().read(image_bytes, options)
+
+
+def test_expect_100_continue(service: Service) -> None:
+    sent = request(BODY, appcode=service.caller.appcode, headers=("Expect: 100-continue",))
+    head, _, body = sent.partition(b"\r\n\r\n")
+    with Connection(service.port) as connection:
+        connection.send(head + b"\r\n\r\n")
+        assert connection.read_interim().startswith(b"HTTP/1.1 100")
+        connection.send(body)
+        reply = connection.read_reply()
+    assert (reply.status, json.loads(reply.body)["data"]) == (200, READ)
+
+
+@pytest.mark.parametrize(("version", "header"), [("HTTP/1.0", "X-Nothing: 1"), ("HTTP/1.1", "Connection: close")])
+def test_the_connection_ends_where_the_client_wants_it(service: Service, version: str, header: str) -> None:
+    with Connection(service.port) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode, version=version, headers=(header,)))
+        reply = connection.read_reply()
+        assert connection.at_end()
+    assert (reply.status, json.loads(reply.body)["data"]) == (200, READ)
+    assert "transfer-encoding" not in [name.lower() for name in reply.names()]
+
+
+def test_keep_alive_serves_call_after_call_also_after_refusals(service: Service) -> None:
+    good = request(BODY, appcode=service.caller.appcode)
+    with Connection(service.port) as connection:
+        for sent, status in [
+            (good, 200),
+            (request(b"ver=9", appcode=service.caller.appcode), 666),
+            (request(BODY), 400),
+            (request(BODY, target="/x"), 404),
+            (request(method="GET", content_type=None), 405),
+            (good, 200),
+        ]:
+            connection.send(sent)
+            assert connection.read_reply().status == status
+
+
+def test_pipelined_calls_are_answered_in_their_order(service: Service) -> None:
+    pictures = [f"picture {number}".encode() for number in range(20)]
+    calls = [request(b"img=" + base64.b64encode(picture), appcode=service.caller.appcode) for picture in pictures]
+    with Connection(service.port) as connection:
+        connection.send(b"".join(calls))
+        found = [json.loads(connection.read_reply().body)["data"] for _ in calls]
+    assert found == [fingerprint(picture) for picture in pictures]
+
+
+def test_a_body_may_come_byte_by_byte(service: Service) -> None:
+    sent = request(b"img=" + base64.b64encode(b"slow"), appcode=service.caller.appcode)
+    with Connection(service.port) as connection:
+        for index in range(len(sent)):
+            connection.send(sent[index : index + 1])
+        assert json.loads(connection.read_reply().body)["data"] == fingerprint(b"slow")
+
+
+def test_a_chunked_body_is_read(service: Service) -> None:
+    head = request(appcode=service.caller.appcode).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:10], BODY[10:70_000], BODY[70_000:]))
+    reply = service.send(head + chunks + b"0\r\n\r\n")
+    assert json.loads(reply.body)["data"] == READ
+
+
+def test_a_body_of_8_mib_is_taken(service: Service) -> None:
+    padded = b"img=" + base64.b64encode(b"small") + b"&pad="
+    assert service.post(padded + b"x" * (8 * MIB - len(padded))).status == 200
+
+
+@pytest.mark.parametrize("declared", ["8388609", "999999999999999999", "00008388609"])
+def test_a_declared_length_over_8_mib_is_refused_before_the_body_is_read(service: Service, declared: str) -> None:
+    head = request(appcode=service.caller.appcode).replace(b"Content-Length: 0", f"Content-Length: {declared}".encode())
+    reply = service.send(head)
+    assert (reply.status, reply["X-Ca-Error-Code"], reply["X-Ca-Error-Message"]) == (
+        413,
+        "I413RL",
+        "Request body too Large",
+    )
+
+
+def test_more_than_8_mib_without_a_length_is_refused_before_its_end(service: Service) -> None:
+    head = request(appcode=service.caller.appcode).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    with Connection(service.port) as connection:
+        connection.send(head + b"%x\r\n" % (100 * MIB) + b"a" * (8 * MIB + 1))
+        reply = connection.read_reply()
+    assert (reply.status, reply["X-Ca-Error-Code"]) == (413, "I413RL")
+
+
+@pytest.mark.parametrize("size", [2 * MIB, 20 * MIB])
+def test_a_refusal_reaches_a_client_that_sends_all_before_it_reads(service: Service, size: int) -> None:
+    reply = service.send(request(b"a" * size, appcode="unknown"))
+    assert reply["X-Ca-Error-Code"] == "A400AC"
+
+
+def test_a_client_that_never_stops_sending_does_not_hold_its_connection(service: Service) -> None:
+    head = request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    with Connection(service.port) as connection:
+        connection.send(head)
+        assert connection.read_reply().status == 400
+        with pytest.raises(OSError, match=r"reset|[Pp]ipe"):
+            while True:
+                connection.send(b"1000\r\n" + b"a" * 0x1000 + b"\r\n")
+    assert service.post(BODY).status == 200
+
+
+def test_a_client_that_hangs_up_in_its_body_harms_nobody(service: Service) -> None:
+    with Connection(service.port) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode)[:100_000])
+    assert service.post(BODY).status == 200
+
+
+def test_reading_is_cancelled_when_the_client_hangs_up(service_with: Callable[..., Service]) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine)
+    with Connection(service.port) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode))
+        assert engine.reading.wait(20)
+    assert engine.cancelled.wait(20)
+
+
+def test_shutdown_finishes_what_was_accepted(service_with: Callable[..., Service]) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine)
+    with Connection(service.port) as connection, Connection(service.port):
+        connection.send(request(BODY, appcode=service.caller.appcode))
+        assert engine.reading.wait(20)
+        service.ask_to_stop()
+        with pytest.raises(ConnectionError):
+            while True:
+                Connection(service.port).close()
+        engine.finish()
+        reply = connection.read_reply()
+        assert connection.at_end()
+    assert json.loads(reply.body)["data"] == READ
+
+
+def test_calls_at_the_same_time_do_not_mix(service: Service) -> None:
+    pictures = [f"picture {number}".encode() * 1000 for number in range(32)]
+    found: dict[bytes, str] = {}
+
+    def call(picture: bytes) -> None:
+        found[picture] = json.loads(service.post(b"img=" + base64.b64encode(picture)).body)["data"]
+
+    threads = [threading.Thread(target=call, args=(picture,)) for picture in pictures]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {picture: fingerprint(picture) for picture in pictures}

@@ -1,0 +1,219 @@
+"""docs/contract.md §2 and §4: what goes out, byte for byte."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.api.conftest import Service
+from tests.api.wire import Connection, fingerprint, http2_call, request
+from ziyan.errors import (
+    EngineBusyError,
+    EngineClosedError,
+    EngineTimeoutError,
+    ImageTooLargeError,
+    ReaderCrashedError,
+    StoreError,
+    UndecodableImageError,
+    UnsupportedImageError,
+)
+from ziyan.metering.credentials import set_app_disabled
+from ziyan.ocr.types import Line, Page
+
+PICTURE = b"\x89PNG any bytes \xfb\xff\xfe will do"
+FORM = b"img=" + base64.urlsafe_b64encode(PICTURE)
+POLYGON = np.array([[0, 0], [9, 0], [9, 9], [0, 9]], np.float32)
+TWO_LINES = Page(
+    lines=(Line("第一行", 0.9, POLYGON, 0.9), Line('"line" 2', 0.9, POLYGON, 0.9)),
+    text='第一行"line" 2',
+    width=10,
+    height=10,
+)
+NOTHING = Page(lines=(), text="", width=10, height=10)
+
+
+@pytest.mark.parametrize(
+    ("page", "ver", "body"),
+    [
+        (TWO_LINES, b"", '{"ok":1,"msg":"查询成功","data":"第一行\\"line\\" 2"}'),
+        (TWO_LINES, b"&ver=", '{"ok":1,"msg":"查询成功","data":"第一行\\"line\\" 2"}'),
+        (TWO_LINES, b"&ver=0", '{"ok":1,"msg":"查询成功","data":"第一行\\"line\\" 2"}'),
+        (TWO_LINES, b"&ver=1", '{"ok":1,"msg":"查询成功","data":[{"words":"第一行"},{"words":"\\"line\\" 2"}]}'),
+        (NOTHING, b"&ver=0", '{"ok":1,"msg":"查询成功","data":""}'),
+        (NOTHING, b"&ver=1", '{"ok":1,"msg":"查询成功","data":[]}'),
+    ],
+)
+def test_a_success_is_these_bytes(service: Service, page: Page, ver: bytes, body: str) -> None:
+    service.engine.outcome = page
+    reply = service.post(FORM + ver)
+    assert (reply.status, reply.body) == (200, body.encode())
+
+
+def test_labels_semantics_turns_ver_round(service_with: Callable[..., Service]) -> None:
+    service = service_with(ver_semantics="labels")
+    service.engine.outcome = TWO_LINES
+    kinds = [type(json.loads(service.post(FORM + ver).body)["data"]) for ver in (b"", b"&ver=0", b"&ver=1")]
+    assert kinds == [list, list, str]
+
+
+def test_a_success_has_these_headers_and_no_others(service: Service) -> None:
+    reply = service.post(FORM)
+    assert reply["Content-Type"] == "application/json; charset=UTF-8"
+    assert reply["Content-Length"] == str(len(reply.body))
+    assert re.fullmatch(r"[0-9A-F]{8}-([0-9A-F]{4}-){3}[0-9A-F]{12}", reply["X-Ca-Request-Id"])
+    assert reply["X-Ziyan-Billed"] == "0"
+    assert sorted(reply.names()) == ["Content-Length", "Content-Type", "Date", "X-Ca-Request-Id", "X-Ziyan-Billed"]
+
+
+def test_every_call_has_a_request_id_of_its_own(service: Service) -> None:
+    assert service.post(FORM)["X-Ca-Request-Id"] != service.post(FORM)["X-Ca-Request-Id"]
+
+
+def test_a_666_is_these_bytes_with_the_gateway_saying_ok(service: Service) -> None:
+    reply = service.post(b"ver=0")
+    assert (reply.status, reply.body) == (666, '{"ok":0,"msg":"img或url必传一个"}'.encode())
+    assert reply["X-Ca-Error-Message"] == "OK"
+    assert sorted(reply.names()) == [
+        "Content-Length",
+        "Content-Type",
+        "Date",
+        "X-Ca-Error-Message",
+        "X-Ca-Request-Id",
+        "X-Ziyan-Billed",
+    ]
+    assert reply["Content-Type"] == "application/json; charset=UTF-8"
+
+
+def test_a_666_over_http_2_has_lower_case_names(service: Service) -> None:
+    headers = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "ocr.example"),
+        (":path", "/ocr"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("authorization", f"APPCODE {service.caller.appcode}"),
+    ]
+    answered, body = http2_call(service.port, headers, b"img=&url=")
+    assert body == '{"ok":0,"msg":"img或url必传一个"}'.encode()
+    assert answered.pop("date")
+    assert answered.pop("x-ca-request-id")
+    assert answered == {
+        ":status": "666",
+        "content-type": "application/json; charset=UTF-8",
+        "content-length": str(len(body)),
+        "x-ca-error-message": "OK",
+        "x-ziyan-billed": "0",
+    }
+
+
+def test_a_picture_over_http_2_is_read(service: Service) -> None:
+    picture = bytes(range(256)) * 4096
+    headers = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "ocr.example"),
+        (":path", "/ocr"),
+        ("authorization", f"appcode {service.caller.appcode}"),
+    ]
+    answered, body = http2_call(service.port, headers, b"img=" + base64.b64encode(picture))
+    assert answered[":status"] == "200"
+    assert json.loads(body)["data"] == fingerprint(picture)
+
+
+@pytest.mark.parametrize("error", [UnsupportedImageError("x"), UndecodableImageError("x"), ImageTooLargeError("x")])
+def test_check_6_covers_every_picture_that_cannot_be_read(service: Service, error: Exception) -> None:
+    service.engine.outcome = error
+    reply = service.post(FORM)
+    assert (reply.status, reply.body) == (666, '{"ok":0,"msg":"img图像错误: 无法处理图片信息"}'.encode())
+
+
+# --- §4 -----------------------------------------------------------------------------------------------------------
+
+ROWS: list[tuple[str, bytes, int, str, str]] = [
+    ("no credential", request(FORM), 400, "I400MH", "Header `X-Ca-Key` is Required"),
+    ("unknown AppCode", request(FORM, appcode="0" * 32), 400, "A400AC", "Invalid AppCode `not exists`"),
+    ("wrong path", request(FORM, target="/x?appcode=secret"), 404, "I404NF", "API not found with `POST /x`"),
+    ("wrong path, GET", request(target="/x", method="GET"), 404, "I404NF", "API not found with `GET /x`"),
+    ("trailing slash", request(FORM, target="/ocr/"), 404, "I404NF", "API not found with `POST /ocr/`"),
+    ("wrong method on /ocr", request(method="GET"), 405, "I405UM", "Unsupported Method"),
+]
+
+
+@pytest.mark.parametrize(("sent", "status", "code", "message"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_gateway_error(service: Service, sent: bytes, status: int, code: str, message: str) -> None:
+    reply = service.send(sent)
+    assert (reply.status, reply["X-Ca-Error-Code"], reply["X-Ca-Error-Message"]) == (status, code, message)
+    assert (reply.body, reply["Content-Length"], reply["Content-Type"]) == (b"", "0", "text/plain")
+    assert (reply["X-Ziyan-Billed"], len(reply["X-Ca-Request-Id"]), reply.get("Retry-After")) == ("0", 36, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "message", "retry_after"),
+    [
+        (EngineBusyError("full"), 503, "X503BZ", "Service Busy", "1"),
+        (EngineClosedError("closing"), 503, "X503BZ", "Service Busy", "1"),
+        (EngineTimeoutError("late"), 504, "D504TO", "Backend service request timeout", None),
+        (ReaderCrashedError("gone"), 500, "X500ER", "Internal Error", None),
+        (StoreError("away"), 503, "X503DB", "Service Unavailable", "1"),
+        (ZeroDivisionError("a fault of ours"), 500, "X500ER", "Internal Error", None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_failure_behind_the_gateway(
+    service: Service, error: Exception, status: int, code: str, message: str, retry_after: str | None
+) -> None:
+    service.engine.outcome = error
+    reply = service.post(FORM)
+    assert (reply.status, reply["X-Ca-Error-Code"], reply["X-Ca-Error-Message"]) == (status, code, message)
+    assert (reply.body, reply["Content-Type"], reply.get("Retry-After")) == (b"", "text/plain", retry_after)
+    assert service.post(b"ver=7").status == 666, "the next call is served"
+
+
+def test_app_disabled(service_with: Callable[..., Service]) -> None:
+    service = service_with()
+    assert service.post(FORM).status == 200
+    set_app_disabled(service.store, service.caller.app.id, disabled=True)
+    reply = service.post(FORM)
+    assert (reply.status, reply["X-Ca-Error-Code"], reply["X-Ca-Error-Message"]) == (403, "I403AA", "Unauthorized")
+    set_app_disabled(service.store, service.caller.app.id, disabled=False)
+    assert service.post(FORM).status == 200
+
+
+def test_database_away(service_with: Callable[..., Service]) -> None:
+    service = service_with()
+    service.lose_database()
+    reply = service.post(FORM)
+    assert (reply.status, reply["X-Ca-Error-Code"], reply["Retry-After"]) == (503, "X503DB", "1")
+
+
+def test_credentials_come_before_the_body_and_the_path_before_both(service: Service) -> None:
+    assert service.send(request(b"{broken", content_type="application/json"))["X-Ca-Error-Code"] == "I400MH"
+    assert service.send(request(b"{broken", method="PUT"))["X-Ca-Error-Code"] == "I405UM"
+
+
+@pytest.mark.parametrize("path", ["/healthz/live", "/healthz/ready"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_health(service: Service, path: str, method: str) -> None:
+    with Connection(service.port) as connection:
+        connection.send(request(method=method, target=path, content_type=None))
+        reply = connection.read_reply(head_only=method == "HEAD")
+    assert reply.status == 200
+
+
+def test_not_ready_says_what_is_missing(service: Service) -> None:
+    service.engine.ready = False
+    reply = service.send(request(method="GET", target="/healthz/ready"))
+    assert reply.status == 503
+    assert json.loads(reply.body) == {"status": "not ready", "engine": False, "store": True}
+
+
+def test_not_ready_without_the_database(service_with: Callable[..., Service]) -> None:
+    service = service_with()
+    service.lose_database()
+    reply = service.send(request(method="GET", target="/healthz/ready"))
+    assert (reply.status, json.loads(reply.body)["store"]) == (503, False)
