@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import cv2
+
+from ziyan.ocr.compose import compose
+from ziyan.ocr.db_postprocess import DBOptions
+from ziyan.ocr.decode import decode
+from ziyan.ocr.detect import Scales, detect
+from ziyan.ocr.lines import read_lines
+from ziyan.ocr.models import ModelFiles, locate
+from ziyan.ocr.orient import Pose, find_pose, place
+from ziyan.ocr.recognize import Alphabet, Recognizer
+from ziyan.ocr.session import Session, choose_runtime, open_session
+from ziyan.ocr.text import join_lines
 from ziyan.ocr.types import ModelName, Page, ReadOptions
 
 
@@ -42,6 +56,22 @@ class Reader:
         Raises:
             ModelError: Weights are missing or damaged.
         """
+        files = locate(config.models_dir, config.model)
+        runtime = choose_runtime(config.runtime)
+        cv2.setNumThreads(1)
+
+        def load(weights: Path, threads: int, callers: int) -> Session:
+            return open_session(weights, runtime, config.precision, threads, callers)
+
+        def alphabet(of: ModelFiles) -> Alphabet:
+            return Alphabet(of.name, load(of.recognizer, 1, config.threads), of.charset)
+
+        self.model = config.model
+        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="recognize")
+        self._detector = load((files.draft or files).detector, config.threads, 1)
+        self._recognizer = Recognizer(alphabet(files), alphabet(files.draft) if files.draft else None, self._pool)
+        self._scales = Scales()
+        self._db_options = DBOptions()
 
     def read(self, image_bytes: bytes, options: ReadOptions, cancelled: Callable[[], bool] = _never) -> Page:
         """Read one picture.
@@ -54,4 +84,44 @@ class Reader:
         Raises:
             ImageError: The picture is at fault.
         """
-        raise RuntimeError("being written")
+
+        def stop() -> None:
+            if cancelled():
+                raise CancelledError
+
+        watch = _Watch()
+        image = decode(image_bytes, options.limits)
+        watch.lap("decode")
+        regions = detect(self._detector, image.pixels, self._scales, self._db_options, stop)
+        watch.lap("detect")
+        pose = find_pose(image.pixels, regions, self._recognizer.glance) if options.page_orientation else Pose()
+        strips = place(regions, pose)
+        watch.lap("orient")
+        lines = read_lines(image.pixels, strips, self._recognizer, options, stop)
+        watch.lap("recognize")
+        lines, skew = compose(lines, pose)
+        watch.lap("compose")
+        return Page(
+            lines=tuple(lines),
+            text=join_lines(line.text for line in lines),
+            width=image.width,
+            height=image.height,
+            orientation=pose.orientation,
+            skew=skew,
+            model=self.model,
+            timings=watch.laps,
+        )
+
+
+class _Watch:
+    """Milliseconds from lap to lap."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Write down what ``stage`` took."""
+        now = time.perf_counter()
+        self.laps[stage] = round((now - self._last) * 1000, 2)
+        self._last = now

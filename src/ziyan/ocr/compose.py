@@ -1,0 +1,262 @@
+"""Reading order: from lines anywhere on the page to rows, columns and blocks in the order a person reads them.
+
+Works on one *page frame*, where text runs along x and lines follow each other along y.  Vertical writing is brought
+into the same frame by a quarter turn (top to bottom becomes left to right, right to left becomes top to bottom), so
+that one algorithm orders both:
+
+1. A *gutter* is a place that no line crosses over a stretch of the page while running text stands on both sides.  The
+   gutter with the most lines beside it splits its stretch in two columns; what is above, left, right and below is
+   ordered by the same rule, so three columns and columns under a title come out by recursion.  Cells of a table are
+   not running text, so a table has no gutters.
+2. Where there is none, pieces that stand level with each other are one row (a table row, a form field and its value),
+   and rows follow from top to bottom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from ziyan.ocr.crop import quad_size
+from ziyan.ocr.orient import Pose
+from ziyan.ocr.types import Line, Polygon
+
+#: A piece counts as running text from this width on, in multiples of its height.
+_RUNNING_TEXT = 7.0
+#: Lines that a column needs.
+_COLUMN_LINES = 3
+#: Pieces are level when their middles differ by less than this share of the lower one's height.
+_LEVEL = 0.45
+_HEIGHT_RATIO = 1.9
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A line's place in the page frame, pixels.
+
+    Attributes:
+        index: The caller's number for it.
+        x0: Left end.
+        x1: Right end.
+        y: Middle.
+        height: Of the letters' band.
+    """
+
+    index: int
+    x0: float
+    x1: float
+    y: float
+    height: float
+
+    @property
+    def width(self) -> float:
+        """Along the text."""
+        return self.x1 - self.x0
+
+    @property
+    def top(self) -> float:
+        """Upper edge."""
+        return self.y - self.height / 2
+
+    @property
+    def bottom(self) -> float:
+        """Lower edge."""
+        return self.y + self.height / 2
+
+
+Row = list[Piece]
+Block = list[Row]
+
+
+def order_pieces(pieces: Sequence[Piece]) -> list[Block]:
+    """Blocks of rows of pieces, all three in reading order; every piece exactly once."""
+    if not pieces:
+        return []
+    gutter = _find_gutter(pieces)
+    if gutter is None:
+        return [_rows(pieces)]
+    return [block for part in gutter for block in order_pieces(part)]
+
+
+def _find_gutter(pieces: Sequence[Piece]) -> tuple[list[Piece], ...] | None:
+    """Above, left, right and below of the best gutter, or None."""
+    best: tuple[int, tuple[list[Piece], ...]] | None = None
+    for x in _gutter_candidates(pieces):
+        for parts in _stretches(pieces, x):
+            beside = len(parts[1]) + len(parts[2])
+            if best is None or beside > best[0]:
+                best = beside, parts
+    return best and best[1]
+
+
+def _gutter_candidates(pieces: Sequence[Piece]) -> list[float]:
+    """Places just left of where running text begins."""
+    starts = sorted({round(p.x0) for p in pieces if p.width >= _RUNNING_TEXT * p.height})
+    height = float(np.median([p.height for p in pieces]))
+    merged: list[float] = []
+    for start in starts:
+        if not merged or start - merged[-1] > height / 2:
+            merged.append(start)
+    return [start - 0.25 * height for start in merged]
+
+
+def _stretches(pieces: Sequence[Piece], x: float) -> list[tuple[list[Piece], ...]]:
+    """Every stretch of the page that is two columns at ``x``, each as above, left, right, below."""
+    crossing = sorted((p for p in pieces if p.x0 < x < p.x1), key=lambda p: p.y)
+    edges = [-np.inf, *(p.y for p in crossing), np.inf]
+    found: list[tuple[list[Piece], ...]] = []
+    for low, high in pairwise(edges):
+        inside = [p for p in pieces if low < p.y < high and not p.x0 < x < p.x1]
+        left, right = [p for p in inside if p.x1 <= x], [p for p in inside if p.x0 >= x]
+        left, right = _without_outliers(left, right), _without_outliers(right, left)
+        if not (_is_column(left) and _is_column(right)):
+            continue
+        beside = {p.index for p in (*left, *right)}
+        top, bottom = min(p.y for p in (*left, *right)), max(p.y for p in (*left, *right))
+        others = [p for p in pieces if p.index not in beside]
+        above = [p for p in others if p.y < (top + bottom) / 2]
+        below = [p for p in others if p.y >= (top + bottom) / 2]
+        found.append((above, left, right, below))
+    return found
+
+
+def _without_outliers(column: list[Piece], other: list[Piece]) -> list[Piece]:
+    """``column`` without what stands apart from it, above or below all of ``other``: headers, footnotes, numbers."""
+    if len(column) < _COLUMN_LINES or len(other) < _COLUMN_LINES:
+        return column
+    column = sorted(column, key=lambda p: p.y)
+    pitch = float(np.median(np.diff([p.y for p in column])))
+    top, bottom = min(p.top for p in other), max(p.bottom for p in other)
+    apart = 1.7 * max(pitch, column[0].height)
+    while len(column) > 1 and column[0].bottom < top and column[1].y - column[0].y > apart:
+        column = column[1:]
+    while len(column) > 1 and column[-1].top > bottom and column[-1].y - column[-2].y > apart:
+        column = column[:-1]
+    return column
+
+
+def _is_column(pieces: Sequence[Piece]) -> bool:
+    """Whether ``pieces`` are running text one line under another."""
+    if len(pieces) < _COLUMN_LINES:
+        return False
+    running = sum(p.width >= _RUNNING_TEXT * p.height for p in pieces)
+    return running >= _COLUMN_LINES and running >= 0.6 * len(pieces)
+
+
+def _rows(pieces: Sequence[Piece]) -> Block:
+    """Level pieces together, left to right; rows from top to bottom."""
+    rows: list[Row] = []
+    for piece in sorted(pieces, key=lambda p: p.y):
+        for row in reversed(rows[-6:]):
+            if _fits(piece, row):
+                row.append(piece)
+                break
+        else:
+            rows.append([piece])
+    for row in rows:
+        row.sort(key=lambda p: p.x0)
+    return sorted(rows, key=lambda row: float(np.mean([p.y for p in row])))
+
+
+def _fits(piece: Piece, row: Row) -> bool:
+    """Whether ``piece`` stands level with its nearest neighbour in ``row`` and over none of it."""
+    nearest = min(row, key=lambda p: max(p.x0 - piece.x1, piece.x0 - p.x1))
+    low, high = sorted((piece.height, nearest.height))
+    if high > _HEIGHT_RATIO * low or abs(piece.y - nearest.y) > _LEVEL * low:
+        return False
+    return all(min(piece.x1, p.x1) - max(piece.x0, p.x0) < 0.5 * min(piece.width, p.width) for p in row)
+
+
+def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
+    """Lines in reading order, pieces of one row joined, and the page's skew.
+
+    Args:
+        lines: As read, in any order.
+        pose: How the page lies.
+
+    Returns:
+        The lines, numbered by block, and degrees clockwise by which the text runs off the page's own horizontal.
+    """
+    turned = np.deg2rad(float(pose.orientation))
+    level = [line for line in lines if not line.vertical]
+    columns = [line for line in lines if line.vertical]
+    skew = _skew(level, turned)
+    x_axis, y_axis = _axes(turned + skew)
+    ordered = _order(level, x_axis, y_axis), _order(columns, y_axis, -x_axis)
+    blocks = [block for group in _by_top(ordered, y_axis) for block in group]
+    numbered = [replace(line, block=number) for number, block in enumerate(blocks) for line in block]
+    return numbered, round(float(np.rad2deg(skew)), 2)
+
+
+def _by_top(
+    groups: Sequence[list[list[Line]]], y_axis: npt.NDArray[np.float64]
+) -> list[list[list[Line]]]:
+    """Level lines and columns, whichever begins higher on the page first."""
+
+    def top(group: list[list[Line]]) -> float:
+        return min(float((line.polygon @ y_axis).min()) for block in group for line in block)
+
+    return sorted((group for group in groups if group), key=top)
+
+
+def _axes(angle: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The page's own rightward and downward unit vectors on the picture."""
+    return np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+
+
+def _skew(lines: Sequence[Line], turned: float) -> float:
+    """Radians by which long lines run off ``turned``: the median, longer lines counting for more."""
+    angles, weights = [], []
+    for line in lines:
+        width, height = quad_size(line.polygon)
+        if width < 3 * height:
+            continue
+        run = line.polygon[1] - line.polygon[0]
+        off = np.arctan2(run[1], run[0]) - turned
+        # A line that stands on its head runs the other way and tells as much.
+        angles.append((off + np.pi / 2) % np.pi - np.pi / 2)
+        weights.append(width)
+    if not angles:
+        return 0.0
+    order = np.argsort(angles)
+    passed = np.cumsum(np.array(weights)[order])
+    return float(np.array(angles)[order][np.searchsorted(passed, passed[-1] / 2)])
+
+
+def _order(
+    lines: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.NDArray[np.float64]
+) -> list[list[Line]]:
+    """Blocks of rows; ``x_axis`` runs along the text and ``y_axis`` from line to line."""
+    pieces = []
+    for index, line in enumerate(lines):
+        along, across = line.polygon @ x_axis, line.polygon @ y_axis
+        width, height = quad_size(line.polygon)
+        letters = width if line.vertical else height
+        pieces.append(Piece(index, float(along.min()), float(along.max()), float(across.mean()), letters))
+    return [[_joined([lines[piece.index] for piece in row], x_axis, y_axis) for row in block] for block in order_pieces(pieces)]
+
+
+def _joined(row: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.NDArray[np.float64]) -> Line:
+    """One line of the pieces of a row, their texts a space apart."""
+    if len(row) == 1:
+        return row[0]
+    weights = [max(1, len(line.text)) for line in row]
+    return Line(
+        text=" ".join(line.text for line in row),
+        score=float(np.average([line.score for line in row], weights=weights)),
+        polygon=_around(np.concatenate([line.polygon for line in row]), x_axis, y_axis),
+        detection_score=float(np.average([line.detection_score for line in row], weights=weights)),
+        vertical=row[0].vertical,
+        words=tuple(word for line in row for word in line.words),
+    )
+
+
+def _around(points: Polygon, x_axis: npt.NDArray[np.float64], y_axis: npt.NDArray[np.float64]) -> Polygon:
+    """The rectangle along the axes around ``points``."""
+    along, across = points @ x_axis, points @ y_axis
+    x0, x1, y0, y1 = along.min(), along.max(), across.min(), across.max()
+    return np.array([x * x_axis + y * y_axis for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))], np.float32)

@@ -1,0 +1,76 @@
+"""From a polygon on the picture to the upright crop of one line."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ziyan.ocr.types import Pixels, Polygon
+
+#: Rows of every crop that the recogniser takes.
+LINE_HEIGHT = 48
+#: Corners this near to a pixel grid (in pixels) are cut out rather than warped.
+_STRAIGHT = 0.75
+
+
+def quad_size(quad: Polygon) -> tuple[float, float]:
+    """Width (along the text) and height of ``quad``, pixels: means of its opposite sides."""
+    top, right, bottom, left = (np.linalg.norm(quad[i] - quad[i - 1]) for i in (1, 2, 3, 0))
+    return float(top + bottom) / 2, float(right + left) / 2
+
+
+def grow_quad(quad: Polygon, along: float, across: float) -> Polygon:
+    """``quad`` with its ends moved out by ``along`` and its sides by ``across`` pixels."""
+    width, height = quad_size(quad)
+    x = (quad[1] - quad[0] + quad[2] - quad[3]) / max(2 * width, 1e-6)
+    y = (quad[3] - quad[0] + quad[2] - quad[1]) / max(2 * height, 1e-6)
+    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
+    return (quad + signs[:, :1] * x * along + signs[:, 1:] * y * across).astype(np.float32)
+
+
+def cut_line(pixels: Pixels, quad: Polygon, height: int = LINE_HEIGHT) -> Pixels:
+    """The crop of one line, upright and scaled.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8, the picture.
+        quad: ``[4, 2]`` float32, pixels of the picture, clockwise from the text's own top-left.
+        height: Rows of the crop.
+
+    Returns:
+        ``[height, W', 3]`` uint8, contiguous; W' keeps the line's proportions.
+    """
+    width, own_height = quad_size(quad)
+    width, own_height = max(width, 1.0), max(own_height, 1.0)
+    columns = max(1, round(width * height / own_height))
+    low, high = quad.min(axis=0), quad.max(axis=0)
+    if np.abs(quad - np.array([low, [high[0], low[1]], high, [low[0], high[1]]])).max() < _STRAIGHT:
+        native = _cut_straight(pixels, low, high)
+    else:
+        native = _cut_warped(pixels, quad, width, own_height)
+    shrinks = native.shape[0] > height
+    return cv2.resize(native, (columns, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def _cut_straight(pixels: Pixels, low: npt.NDArray[np.float32], high: npt.NDArray[np.float32]) -> Pixels:
+    x0, y0 = np.floor(low).astype(int)
+    x1, y1 = np.maximum(np.ceil(high).astype(int), (x0 + 1, y0 + 1))
+    rows, columns = pixels.shape[:2]
+    inside = pixels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    edges = (max(-y0, 0), max(y1 - rows, 0), max(-x0, 0), max(x1 - columns, 0))
+    if any(edges) and inside.size:
+        inside = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE)
+    return inside if inside.size else np.zeros((1, 1, 3), np.uint8)
+
+
+def _cut_warped(pixels: Pixels, quad: Polygon, width: float, height: float) -> Pixels:
+    size = max(1, round(width)), max(1, round(height))
+    corners = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float32)
+    # Only the surroundings are warped from: OpenCV's warps stop at 32,767 pixels a side.
+    low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - 2, 0)
+    high = np.ceil(quad.max(axis=0)).astype(int) + 2
+    near = pixels[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
+    if not near.size:
+        return np.zeros((1, 1, 3), np.uint8)
+    matrix = cv2.getPerspectiveTransform((quad - low).astype(np.float32), corners)
+    return cv2.warpPerspective(near, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

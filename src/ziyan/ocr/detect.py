@@ -1,0 +1,169 @@
+"""From a picture to text regions: the right scale, DBNet, polygons on the original picture.
+
+The scale follows the text, not the picture.  A first look is taken with the longer side at ``Scales.first_look`` pixels
+(pictures are never enlarged for it).  Where the letters found are too low for the network a second look is taken at the
+scale that makes them legible.  Long pictures are looked at in overlapping windows whose probability maps are
+stitched into one before any polygon is made, so no line is cut or read twice at a seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ziyan.ocr.db_postprocess import Candidates, DBOptions, find_candidates
+from ziyan.ocr.session import Session, Tensor
+from ziyan.ocr.types import Pixels, Region
+
+#: ImageNet's means and deviations, R G B, as the network was trained.
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
+_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """How large the network sees the picture.  All in pixels of its input.
+
+    Attributes:
+        first_look: Longer side, unless that makes the shorter one less than ``short_side``.
+        short_side: Shorter side that long pictures keep.
+        legible: Median height of the letters below which a second look is taken.
+        aim: Median height that the second look aims at.
+        window: Longest side of one window.
+        overlap: Of neighbouring windows.
+        margin: Plain border around the picture: text that touches the edge is not found without.
+        bucket: Sides of windows are multiples of this, so that shapes are few.
+    """
+
+    first_look: int = 960
+    short_side: int = 640
+    legible: float = 11.0
+    aim: float = 16.0
+    window: int = 1216
+    overlap: int = 128
+    margin: int = 24
+    bucket: int = 64
+
+
+def detect(
+    session: Session, pixels: Pixels, scales: Scales, options: DBOptions, cancelled: Callable[[], None]
+) -> list[Region]:
+    """Text regions of a picture.
+
+    Args:
+        session: DBNet, ``[1, 3, H, W]`` → ``[1, 1, H, W]``.
+        pixels: ``[H, W, 3]`` uint8 RGB.
+        scales: How large the network sees the picture.
+        options: DBNet's thresholds.
+        cancelled: Called between windows; raises to stop.
+
+    Returns:
+        Regions with ``[4, 2]`` polygons in pixels of the picture, in no particular order.
+    """
+    height, width = pixels.shape[:2]
+    longer, shorter = max(height, width), min(height, width)
+    scale = min(1.0, max(scales.first_look / longer, scales.short_side / shorter))
+    candidates = _look(session, pixels, scale, scales, options, cancelled)
+    letters = _median_height(candidates)
+    if candidates and letters < scales.legible:
+        larger = scale * min(2.0, scales.aim / letters)
+        if larger > scale:
+            scale, candidates = larger, _look(session, pixels, larger, scales, options, cancelled)
+    return _regions(candidates, scale, scales)
+
+
+def _median_height(candidates: Candidates) -> float:
+    """Of the candidates' shorter sides, longer candidates counting for more; 0 where there are none."""
+    if not len(candidates):
+        return 0.0
+    short, long = candidates.sizes.min(axis=1), candidates.sizes.max(axis=1)
+    order = np.argsort(short)
+    weights = np.cumsum(long[order])
+    return float(short[order][np.searchsorted(weights, weights[-1] / 2)])
+
+
+def _look(
+    session: Session,
+    pixels: Pixels,
+    scale: float,
+    scales: Scales,
+    options: DBOptions,
+    cancelled: Callable[[], None],
+) -> Candidates:
+    """Candidates at ``scale``, in pixels of the scaled picture (margin taken off)."""
+    height, width = pixels.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    margin = _margin(size, scales)
+    canvas = _framed(small, margin, scales.bucket)
+    prob_map = _prob_map(session, canvas, scales, cancelled)
+    found = find_candidates(prob_map, options)
+    return Candidates(found.centers - np.float32(margin), found.sizes, found.angles, found.scores)
+
+
+def _margin(size: tuple[int, int], scales: Scales) -> int:
+    """Border for a picture of ``size``: as wide as a thin picture is high, at most twice the usual."""
+    return max(scales.margin, min(min(size), 2 * scales.margin))
+
+
+def _framed(pixels: Pixels, margin: int, bucket: int) -> Pixels:
+    """``pixels`` with a border of at least ``margin`` in the picture's usual border colour, sides multiples of ``bucket``."""
+    height, width = pixels.shape[:2]
+    below, right = (-(-(side + 2 * margin) // bucket) * bucket - side - margin for side in (height, width))
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    colour = tuple(int(v) for v in np.median(edge, axis=0))
+    return cv2.copyMakeBorder(pixels, margin, below, margin, right, cv2.BORDER_CONSTANT, value=colour)
+
+
+def _prob_map(
+    session: Session, canvas: Pixels, scales: Scales, cancelled: Callable[[], None]
+) -> npt.NDArray[np.float32]:
+    """``[H, W]`` text probabilities of ``canvas``, stitched from windows where it is large."""
+    height, width = canvas.shape[:2]
+    rows, columns = _windows(height, scales), _windows(width, scales)
+    if len(rows) == len(columns) == 1:
+        return session.run(_to_tensor(canvas))[0, 0]
+    stitched = np.zeros((height, width), np.float32)
+    for y0, y1, keep_y0, keep_y1 in rows:
+        for x0, x1, keep_x0, keep_x1 in columns:
+            cancelled()
+            part = session.run(_to_tensor(canvas[y0:y1, x0:x1]))[0, 0]
+            stitched[keep_y0:keep_y1, keep_x0:keep_x1] = part[
+                keep_y0 - y0 : keep_y1 - y0, keep_x0 - x0 : keep_x1 - x0
+            ]
+    return stitched
+
+
+def _windows(length: int, scales: Scales) -> list[tuple[int, int, int, int]]:
+    """Start and end of each window along a side, and of the part of it that is kept: to the middle of the overlaps."""
+    if length <= scales.window:
+        return [(0, length, 0, length)]
+    count = -(-(length - scales.overlap) // (scales.window - scales.overlap))
+    size = -(-((length - scales.overlap) // count + scales.overlap) // scales.bucket) * scales.bucket
+    starts = np.linspace(0, length - size, count).round().astype(int).tolist()
+    cuts = [0, *((a + size + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), length]
+    return [(start, start + size, cuts[i], cuts[i + 1]) for i, start in enumerate(starts)]
+
+
+def _to_tensor(canvas: Pixels) -> Tensor:
+    """``[1, 3, H, W]`` float32, BGR, normalised as the network was trained."""
+    tensor = np.empty((1, 3, *canvas.shape[:2]), np.float32)
+    for plane, channel in enumerate((2, 1, 0)):
+        # The files were trained on BGR pictures with the means of RGB: plane 0 is blue with red's mean.
+        np.subtract(canvas[:, :, channel], _MEAN[plane], out=tensor[0, plane])
+        tensor[0, plane] /= _DEVIATION[plane]
+    return tensor
+
+
+def _regions(candidates: Candidates, scale: float, scales: Scales) -> list[Region]:
+    """Regions on the original picture."""
+    radians = np.deg2rad(candidates.angles)
+    along = np.stack([np.cos(radians), np.sin(radians)], axis=1) * candidates.sizes[:, :1] / 2
+    across = np.stack([-np.sin(radians), np.cos(radians)], axis=1) * candidates.sizes[:, 1:] / 2
+    corners = np.stack([-along - across, along - across, along + across, -along + across], axis=1)
+    polygons = ((candidates.centers[:, None] + corners) / scale).astype(np.float32)
+    return [Region(polygon, float(score)) for polygon, score in zip(polygons, candidates.scores, strict=True)]

@@ -1,0 +1,95 @@
+"""From placed strips to lines: each is cut out, read the ways it may run, and kept if there is text on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ziyan.ocr.crop import cut_line, quad_size
+from ziyan.ocr.orient import Strip, cut_column, turn
+from ziyan.ocr.recognize import Reading, Recognizer
+from ziyan.ocr.text import line_text, line_words
+from ziyan.ocr.types import Line, Pixels, Polygon, ReadOptions
+
+#: Below this score a line is also tried the other way up.
+_DOUBTFUL = 0.7
+#: How much better another way must read.
+_MARGIN = 0.1
+#: Tall regions up to this many times as high as wide may be one upright character.
+_ONE_CHARACTER = 2.5
+#: Reading characters laid side by side is believed unless the column on its side reads this much better.
+_STACKED = 0.03
+
+
+def read_lines(
+    pixels: Pixels,
+    strips: Sequence[Strip],
+    recognizer: Recognizer,
+    options: ReadOptions,
+    stop: Callable[[], None],
+) -> list[Line]:
+    """Lines of the strips that hold text, in the strips' order.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8, the picture the strips lie on.
+        strips: Where the lines are.
+        recognizer: Reads crops; strips are read side by side on its threads.
+        options: How to read.
+        stop: Called before each strip; raises to stop.
+    """
+
+    def read(strip: Strip) -> Line | None:
+        stop()
+        quad, reading, vertical = _best_way(pixels, strip, recognizer, options)
+        text = line_text(reading, vertical)
+        if not text or reading.score < options.min_score:
+            return None
+        return Line(
+            text=text,
+            score=reading.score,
+            polygon=quad,
+            detection_score=strip.region.detection_score,
+            orientation=0 if np.array_equal(quad, strip.quad) else 180,
+            vertical=vertical,
+            words=line_words(reading, quad, vertical) if options.words else (),
+        )
+
+    return [line for line in recognizer.map(read, strips) if line is not None]
+
+
+def _best_way(
+    pixels: Pixels, strip: Strip, recognizer: Recognizer, options: ReadOptions
+) -> tuple[Polygon, Reading, bool]:
+    """Where the line begins, what stands on it, and whether it runs from top to bottom."""
+    if strip.vertical:
+        width, height = quad_size(strip.quad)
+        column = _read_column(pixels, strip.quad, recognizer)
+        if height > _ONE_CHARACTER * width:
+            return strip.quad, column, True
+        upright = recognizer.read(cut_line(pixels, strip.quad))
+        return (strip.quad, column, True) if column.score > upright.score else (strip.quad, upright, False)
+    reading = recognizer.read(cut_line(pixels, strip.quad))
+    if options.line_orientation and reading.score < _DOUBTFUL:
+        turned = turn(strip.quad, 2)
+        other = recognizer.read(cut_line(pixels, turned))
+        if other.score > reading.score + _MARGIN:
+            return turned, other, False
+    return strip.quad, reading, False
+
+
+def _read_column(pixels: Pixels, quad: Polygon, recognizer: Recognizer) -> Reading:
+    """A vertical line, read on its side and with its characters side by side; the better of the two.
+
+    On its side the recogniser finds nearly all characters but misses punctuation; where they are tells how far apart
+    they stand, which is what laying them side by side needs.
+    """
+    lying_crop = cut_line(pixels, turn(quad, 1))
+    lying = recognizer.read(lying_crop)
+    _, height = quad_size(quad)
+    centers = [(token.start + token.stop) / 2 for token in lying.tokens]
+    pitch = float(np.median(np.diff(centers))) / lying.steps * height if len(centers) > 2 else None
+    stacked = recognizer.read(cut_column(pixels, quad, pitch))
+    return lying if lying.score > stacked.score + _STACKED else stacked
+
+

@@ -1,0 +1,126 @@
+"""How the page lies and which way each line runs.
+
+Detection says where text is, not which way up.  Instead of trusting a classifier of pictures, a few lines are read
+quickly each way they could be held, and the way that reads best wins: a page is turned only where that helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ziyan.ocr.crop import cut_line, quad_size
+from ziyan.ocr.recognize import Reading
+from ziyan.ocr.stack import lay_side_by_side
+from ziyan.ocr.types import Orientation, Pixels, Polygon, Region
+
+Glance = Callable[[Sequence[Pixels]], list[Reading]]
+
+#: A region is tall when it is this many times as high as wide.
+TALL = 1.5
+#: Lines read each way to find how the page lies.
+_SAMPLES = 3
+#: Mean score from which on the samples are read well enough as they are.
+_WELL = 0.85
+#: How much better another way must read.
+_MARGIN = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How a page lies.
+
+    Attributes:
+        orientation: How far the page is turned clockwise.
+        vertical: Its tall regions are columns of upright characters.
+    """
+
+    orientation: Orientation = 0
+    vertical: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Strip:
+    """A region with the direction of its text known.
+
+    Attributes:
+        quad: ``[4, 2]`` float32, pixels of the original upright image, clockwise from the text's own top-left; for a
+            vertical line, from the column's top-left.
+        vertical: Characters stand upright one under another.
+        region: What was detected.
+    """
+
+    quad: Polygon
+    vertical: bool
+    region: Region
+
+
+def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose:
+    """How the page lies, judged by reading its longest lines each way.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8.
+        regions: Their polygons begin at the corner nearest the picture's top-left.
+        glance: Reads crops quickly.
+    """
+    sizes = [quad_size(region.polygon) for region in regions]
+    flat = [i for i, (w, h) in enumerate(sizes) if w >= TALL * h]
+    tall = [i for i, (w, h) in enumerate(sizes) if h >= TALL * w]
+    if sum(sizes[i][0] for i in flat) >= sum(sizes[i][1] for i in tall):
+        samples = [regions[i].polygon for i in _longest(flat, sizes)]
+        return Pose(_upright_or_not(pixels, samples, glance, 0))
+    samples = [regions[i].polygon for i in _longest(tall, sizes)]
+    down, up = (_mean(glance([cut_line(pixels, turn(quad, k)) for quad in samples])) for k in (1, 3))
+    columns = _mean(glance([cut_column(pixels, quad, None) for quad in samples]))
+    if columns >= max(down, up) - _MARGIN:
+        return Pose(0, vertical=True)
+    return Pose(90 if down >= up else 270)
+
+
+def _upright_or_not(pixels: Pixels, samples: Sequence[Polygon], glance: Glance, quarter: int) -> Orientation:
+    if not samples:
+        return 0
+    upright = _mean(glance([cut_line(pixels, turn(quad, quarter)) for quad in samples]))
+    if upright >= _WELL:
+        return 0
+    turned = _mean(glance([cut_line(pixels, turn(quad, quarter + 2)) for quad in samples]))
+    return 180 if turned > upright + _MARGIN else 0
+
+
+def _longest(chosen: Sequence[int], sizes: Sequence[tuple[float, float]]) -> list[int]:
+    return sorted(chosen, key=lambda i: max(sizes[i]), reverse=True)[:_SAMPLES]
+
+
+def _mean(readings: Sequence[Reading]) -> float:
+    return float(np.mean([reading.score for reading in readings])) if readings else 0.0
+
+
+def turn(quad: Polygon, quarters: int) -> Polygon:
+    """``quad`` beginning at the corner that is the top-left of text turned clockwise by ``quarters`` x 90 degrees."""
+    return np.roll(quad, -quarters, axis=0)
+
+
+def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
+    """Each region with its direction in a page that lies as ``pose`` says."""
+    quarters = pose.orientation // 90
+    strips = []
+    for region in regions:
+        quad = turn(region.polygon, quarters)
+        width, height = quad_size(quad)
+        strips.append(Strip(quad, height >= TALL * width, region))
+    return strips
+
+
+def cut_column(pixels: Pixels, quad: Polygon, pitch: float | None) -> Pixels:
+    """The crop of a vertical line with its characters side by side, ``[48, W, 3]`` uint8.
+
+    Args:
+        pixels: The picture.
+        quad: The column, from its top-left.
+        pitch: Pixels from one character to the next; None takes nine tenths of the column's width.
+    """
+    width, height = quad_size(quad)
+    column = cut_line(pixels, quad, max(1, round(height)))
+    return lay_side_by_side(column, pitch or 0.9 * width)

@@ -1,0 +1,91 @@
+"""Vertical writing: a column's characters, one under another, laid side by side as the recogniser expects them.
+
+The recogniser has seen few columns; turned on their side, every character lies on its back.  So a column is cut
+between its characters and they are set upright in a row.  Where to cut is found by dynamic programming over the
+column's ink: cuts want to fall into gaps, and cells want to be as long as the column's own pitch.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ziyan.ocr.crop import LINE_HEIGHT
+from ziyan.ocr.types import Pixels
+
+#: Rows that a column's width is scaled to where its cuts are looked for.
+_FINE = 24
+_SHORTEST, _LONGEST = 0.55, 1.5
+
+
+def lay_side_by_side(column: Pixels, pitch: float) -> Pixels:
+    """A vertical line as a horizontal one.
+
+    Args:
+        column: ``[H, W, 3]`` uint8, upright, one character wide.
+        pitch: Rows from one character to the next.
+
+    Returns:
+        ``[48, W', 3]`` uint8, the characters from top to bottom now from left to right.
+    """
+    rows, columns = column.shape[:2]
+    scale = _FINE / max(1, columns)
+    ink = _ink(cv2.resize(column, (_FINE, max(_FINE, round(rows * scale))), interpolation=cv2.INTER_AREA))
+    cuts = [round(cut * rows / len(ink)) for cut in find_cuts(ink, pitch * scale)]
+    cells = [_cell(column[a:b]) for a, b in pairwise(cuts) if b > a]
+    return np.ascontiguousarray(np.concatenate(cells, axis=1))
+
+
+def find_cuts(ink: npt.NDArray[np.float32], pitch: float) -> list[int]:
+    """Rows between characters, both ends included.
+
+    Args:
+        ink: ``[L]`` float32, share of ink in each row of the column, 0..1.
+        pitch: Rows from one character to the next, about.
+    """
+    length = len(ink)
+    spans = np.arange(max(1, int(_SHORTEST * pitch)), max(2, int(_LONGEST * pitch)) + 1)
+    strain = ((spans - pitch) / pitch) ** 2
+    costs = np.full(length + 1, np.inf)
+    costs[0] = 0.0
+    previous = np.zeros(length + 1, np.int64)
+    for end in range(int(spans[0]), length + 1):
+        fitting = spans[: end - int(spans[0]) + 1]
+        totals = costs[end - fitting] + strain[: len(fitting)]
+        cheapest = int(totals.argmin())
+        # The last cell may end in the margin below; inside, a cut through ink is dear.
+        costs[end] = totals[cheapest] + (ink[end] if end < length else 0.0)
+        previous[end] = end - fitting[cheapest]
+    if not np.isfinite(costs[length]):
+        return [0, length]
+    cuts = [length]
+    while cuts[-1] > 0:
+        cuts.append(int(previous[cuts[-1]]))
+    return cuts[::-1]
+
+
+def _ink(column: Pixels) -> npt.NDArray[np.float32]:
+    """Share of ink in each row, 0..1: distance from the column's own paper, whichever of the two is lighter."""
+    grey = cv2.cvtColor(column, cv2.COLOR_RGB2GRAY)
+    threshold, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    if mask.mean() > 0.5:
+        mask = 1 - mask
+    rows: npt.NDArray[np.float32] = mask[:, 1:-1].mean(axis=1, dtype=np.float32)
+    return np.minimum(1.0, rows * 4).astype(np.float32)
+
+
+def _cell(part: Pixels) -> Pixels:
+    """One character, ``[48, W, 3]``: a square, unless it is longer than wide."""
+    height, width = part.shape[:2]
+    side = max(height, width)
+    above, left = (side - height) // 2, 0
+    square = cv2.copyMakeBorder(part, above, side - height - above, left, 0, cv2.BORDER_REPLICATE)
+    columns = max(1, round(width * LINE_HEIGHT / side))
+    return cv2.resize(square, (columns, LINE_HEIGHT), interpolation=_interpolation(side))
+
+
+def _interpolation(side: int) -> int:
+    return cv2.INTER_AREA if side > LINE_HEIGHT else cv2.INTER_CUBIC

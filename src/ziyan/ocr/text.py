@@ -1,0 +1,70 @@
+"""From decoded characters to text as a person writes it: spaces, words, lines joined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from ziyan.ocr.recognize import Reading
+from ziyan.ocr.types import Polygon, Word
+
+_LATIN = re.compile(r"[0-9A-Za-z\u00c0-\u024f]")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def line_text(reading: Reading, vertical: bool) -> str:
+    """The text of one line, single spaces, none at its ends."""
+    text = reading.text
+    if vertical:
+        # A full stop stands in the top right corner of its cell and looks like a degree sign there.
+        text = re.sub(r"(?<=[\u3040-\u30ff\u3400-\u9fff])°", "。", text)
+    return " ".join(text.split())
+
+
+def line_words(reading: Reading, quad: Polygon, vertical: bool) -> tuple[Word, ...]:
+    """Words of one line: runs of Latin letters and digits, and every other character for itself.
+
+    Args:
+        reading: The line.
+        quad: ``[4, 2]`` its place, from its own top-left.
+        vertical: It runs from top to bottom.
+    """
+    groups: list[list[int]] = []
+    for i, token in enumerate(reading.tokens):
+        if token.text.isspace():
+            continue
+        follows = i > 0 and groups and groups[-1][-1] == i - 1
+        if follows and _CJK.search(token.text) is None and _CJK.search(reading.tokens[i - 1].text) is None:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    words = []
+    for group in groups:
+        tokens = [reading.tokens[i] for i in group]
+        start, stop = tokens[0].start / reading.steps, tokens[-1].stop / reading.steps
+        score = float(np.mean([token.score for token in tokens]))
+        words.append(Word("".join(t.text for t in tokens), score, _part(quad, start, min(1.0, stop), vertical)))
+    return tuple(words)
+
+
+def _part(quad: Polygon, start: float, stop: float, vertical: bool) -> Polygon:
+    """The part of ``quad`` from ``start`` to ``stop``, shares of its length."""
+    a, b = (quad[[0, 1]], quad[[3, 2]]) if vertical else (quad[[0, 3]], quad[[1, 2]])
+    first, second = a + (b - a) * start, a + (b - a) * stop
+    corners = (first[0], first[1], second[1], second[0]) if vertical else (first[0], second[0], second[1], first[1])
+    return np.array(corners, np.float32)
+
+
+def join_lines(lines: Iterable[str]) -> str:
+    """All lines in one string, as ``/ocr`` answers with ``ver=0``.
+
+    Nothing stands between lines; one space where a Latin letter or digit would meet another.
+    """
+    joined = ""
+    for line in lines:
+        if joined and line and _LATIN.match(joined[-1]) and _LATIN.match(line[0]):
+            joined += " "
+        joined += line
+    return joined
