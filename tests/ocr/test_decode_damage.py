@@ -19,6 +19,7 @@ from ziyan.ocr.decode import decode
 from ziyan.ocr.types import ALL_FORMATS, Image, ImageLimits
 
 ALL = ImageLimits(formats=ALL_FORMATS)
+HEIC = (Path(__file__).parents[1] / "resources" / "corners-turned.heic").read_bytes()
 SMALL = corners(24, 16)
 WHOLE = {
     "jpeg": encode(SMALL, "JPEG"),
@@ -32,7 +33,7 @@ WHOLE = {
     "tiff": encode(SMALL, "TIFF"),
     "tiff lzw": encode(SMALL, "TIFF", compression="tiff_lzw"),
     "avif": encode(SMALL, "AVIF"),
-    "heic": (Path(__file__).parents[1] / "resources" / "corners-turned.heic").read_bytes(),
+    "heic": HEIC,
 }
 
 
@@ -87,6 +88,16 @@ def test_spliced_files_give_a_picture_or_an_image_error(name: str, cuts: list[tu
         at = int(where * len(file))
         file = file[:at] + inserted + file[at + removed :]
     answer(file)
+
+
+@pytest.mark.parametrize("size", [0, 1, 21])
+def test_heic_items_with_names_that_are_no_text_never_reach_the_library_they_crash(size: int) -> None:
+    at = HEIC.index(b"Exif")  # the type of the second item, whose box begins 16 bytes before
+    box = struct.pack(">I4sIHH", size, b"infe", 2 << 24, 2, 0)
+    box = box.replace(b"infe", b"infe" + struct.pack(">Q", 29)) if size == 1 else box
+    with pytest.raises(UndecodableImageError) as refusal:
+        decode(HEIC[: at - 16] + box + b"\xff\xff\xff\xff" + HEIC[at + 4 :], ALL)
+    assert "UnicodeDecodeError" in refusal.value.internal
 
 
 ODD = {
