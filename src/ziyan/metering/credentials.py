@@ -105,12 +105,18 @@ def appcodes(store: Store, app_id: str) -> list[str]:
 
 def set_app_disabled(store: Store, app_id: str, *, disabled: bool) -> bool:
     """Refuse an app's credentials from now on, or take them again; False where there is no such app."""
-    moment = datetime.now(UTC) if disabled else None
+    moment = _now() if disabled else None
     return store.transact(lambda connection: table.set_disabled(connection, app_id, moment), write=True)
 
 
+def _now() -> datetime:
+    """This moment, to the millisecond that is stored."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
 def _new_app(identifier: str, name: str) -> App:
-    return App(identifier, account_id=identifier, name=name, created_at=datetime.now(UTC), disabled=False)
+    return App(identifier, account_id=identifier, name=name, created_at=_now(), disabled=False)
 
 
 def _register(connection: Connection, store: Store, app: App) -> Registration:

@@ -66,7 +66,7 @@ class Keyring:
         """
         try:
             text = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], context.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter for bytes too few to have been sealed at all
             raise SettingsError(
                 f"The stored credentials were encrypted with another key; "
                 f"give back the former ZIYAN_SECRET_KEY or the former {KEY_FILE} of the data folder"

@@ -101,7 +101,7 @@ def _translated() -> Iterator[None]:
         yield
     except (IntegrityError, ProgrammingError, DataError):
         raise
-    except (DBAPIError, PoolTimeoutError) as error:
+    except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
         raise StoreError("The database is not available; try again shortly", internal=str(error)) from error
 
 
@@ -177,7 +177,7 @@ def _use_write_ahead_log(engine: Engine) -> None:
             except sqlite3.OperationalError as error:
                 # This one statement does not wait for a lock by itself.
                 if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreError("The database is not available; try again shortly", internal=str(error)) from error
+                    raise
                 time.sleep(0.05)
             else:
                 return

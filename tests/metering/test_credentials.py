@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from ziyan.errors import SettingsError, StoreError
+from ziyan.metering.credentials import (
+    app_of_appcode,
+    appcodes,
+    ensure_trial_app,
+    get_app,
+    list_apps,
+    register_app,
+    set_app_disabled,
+)
+from ziyan.metering.keys import KEY_FILE, Keyring
+from ziyan.metering.store import Store
+from ziyan.metering.store.schema import metadata
+from ziyan.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.load(data_dir=tmp_path / "data 50%")
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    store = Store.open(settings)
+    yield store
+    store.close()
+
+
+def trial_appcode(settings: Settings) -> str:
+    store = Store.open(settings)
+    try:
+        return ensure_trial_app(store).appcode
+    finally:
+        store.close()
+
+
+# --- apps ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_app_is_found_by_its_appcode_and_by_no_other(store: Store) -> None:
+    first, second = register_app(store, "first"), register_app(store, "second")
+    assert await app_of_appcode(store, first.appcode) == first.app
+    assert await app_of_appcode(store, second.appcode) == second.app
+    for wrong in ("", "0" * 32, first.appcode.upper(), first.appcode[:-1], first.app.id, "字眼", "'\x00\udcff"):
+        assert await app_of_appcode(store, wrong) is None
+
+
+def test_an_appcode_is_32_hex_digits(store: Store) -> None:
+    appcode = register_app(store, "app").appcode
+    assert len(appcode) == 32
+    assert set(appcode) <= set("0123456789abcdef")
+
+
+async def test_disabling_keeps_the_app_and_says_so(store: Store) -> None:
+    registered = register_app(store, "app")
+    assert set_app_disabled(store, registered.app.id, disabled=True)
+    found = await app_of_appcode(store, registered.appcode)
+    assert found is not None
+    assert found.disabled
+    assert set_app_disabled(store, registered.app.id, disabled=False)
+    assert get_app(store, registered.app.id) == registered.app
+    assert not set_app_disabled(store, "nobody", disabled=True)
+
+
+def test_apps_are_listed_oldest_first_and_show_their_appcodes_again(store: Store) -> None:
+    registered = [register_app(store, name) for name in ("b", "a")]
+    assert [app.name for app in list_apps(store)] == ["b", "a"]
+    assert [appcodes(store, each.app.id) for each in registered] == [[each.appcode] for each in registered]
+    assert (get_app(store, "nobody"), appcodes(store, "nobody")) == (None, [])
+
+
+def test_the_trial_app_is_the_same_at_every_start(settings: Settings) -> None:
+    assert trial_appcode(settings) == trial_appcode(settings)
+
+
+def test_services_that_start_together_agree_on_everything(settings: Settings) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(trial_appcode, [settings] * 8))) == 1
+
+
+# --- at rest ------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_in_the_data_folder_shows_an_appcode(settings: Settings) -> None:
+    store = Store.open(settings)
+    appcode = register_app(store, "app").appcode
+    store.close()
+    for file in settings.data_dir.iterdir():
+        content = file.read_bytes()
+        assert appcode.encode() not in content
+        assert bytes.fromhex(appcode) not in content
+
+
+def test_the_key_file_is_for_its_owner_alone(store: Store, settings: Settings) -> None:
+    assert stat.S_IMODE((settings.data_dir / KEY_FILE).stat().st_mode) == 0o600
+    assert [file.name for file in settings.data_dir.glob(f"{KEY_FILE}*")] == [KEY_FILE]
+
+
+def test_a_key_that_is_set_is_used_and_none_is_made(tmp_path: Path) -> None:
+    settings = Settings.load(data_dir=tmp_path, secret_key="correct horse battery staple")
+    assert trial_appcode(settings) == trial_appcode(settings)
+    assert not (tmp_path / KEY_FILE).exists()
+
+
+def test_another_key_is_told_not_guessed(settings: Settings) -> None:
+    trial_appcode(settings)
+    (settings.data_dir / KEY_FILE).write_text("00" * 32)
+    with pytest.raises(SettingsError, match="another key"):
+        trial_appcode(settings)
+
+
+def test_a_credential_cannot_be_moved_to_another_row(store: Store) -> None:
+    first, second = register_app(store, "first"), register_app(store, "second")
+
+    def swap(connection: Connection) -> None:
+        statement = text("UPDATE credentials SET app_id = :to WHERE app_id = :this")
+        connection.execute(statement, {"this": first.app.id, "to": second.app.id})
+        connection.execute(text("UPDATE credentials SET sealed = (SELECT min(sealed) FROM credentials)"))
+
+    store.transact(swap, write=True)
+    with pytest.raises(SettingsError, match="another key"):
+        appcodes(store, second.app.id)
+
+
+@pytest.mark.parametrize("content", ["", "00", "zz" * 32, "00" * 33, "\udcff"])
+def test_a_damaged_key_file_is_told(tmp_path: Path, content: str) -> None:
+    (tmp_path / KEY_FILE).write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SettingsError, match=KEY_FILE):
+        Keyring.load(Settings.load(data_dir=tmp_path))
+
+
+def test_a_short_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="at least 16"):
+        Keyring.load(Settings.load(data_dir=tmp_path, secret_key="swordfish"))
+
+
+def test_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match="data folder"):
+        Store.open(Settings.load(data_dir=tmp_path / "file" / "data"))
+    with pytest.raises(StoreError):
+        Store.open(Settings.load(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/file/ziyan.db"))
+
+
+def test_the_derived_keys_differ_with_the_master_and_the_purpose() -> None:
+    one, other = Keyring(b"one"), Keyring(b"other")
+    assert one.lookup("appcode", "a") == Keyring(b"one").lookup("appcode", "a")
+    assert len({one.lookup("appcode", "a"), one.lookup("appkey", "a"), other.lookup("appcode", "a")}) == 3
+    assert one.unseal(one.seal("secret", "row"), "row") == "secret"
+    assert one.seal("secret", "row") != one.seal("secret", "row")
+    for keyring, sealed in ((other, one.seal("secret", "row")), (one, one.seal("secret", "another row")), (one, b"")):
+        with pytest.raises(SettingsError):
+            keyring.unseal(sealed, "row")
+
+
+# --- the database -------------------------------------------------------------------------------------------------
+
+
+def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
+    differences = store.transact(
+        lambda connection: compare_metadata(
+            MigrationContext.configure(connection, opts={"compare_type": True}), metadata
+        )
+    )
+    assert differences == []
+
+
+def test_sqlite_writes_ahead_and_keeps_foreign_keys(store: Store) -> None:
+    pragmas = [
+        store.transact(lambda c, n=name: c.execute(text(f"PRAGMA {n}")).scalar())
+        for name in ("journal_mode", "foreign_keys", "synchronous")
+    ]
+    assert pragmas == ["wal", 1, 2]
+
+
+def test_what_raises_is_rolled_back(store: Store) -> None:
+    def fail(connection: Connection) -> None:
+        connection.execute(text("INSERT INTO accounts (id, name, created_at) VALUES ('a', 'a', 0)"))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.transact(fail, write=True)
+    assert store.transact(lambda connection: connection.execute(text("SELECT count(*) FROM accounts")).scalar()) == 0
+
+
+async def test_a_locked_database_is_a_store_error_and_readers_do_not_mind(store: Store, settings: Settings) -> None:
+    registered = register_app(store, "app")
+    with sqlite3.connect(settings.data_dir / "ziyan.db", isolation_level=None) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert await app_of_appcode(store, registered.appcode) == registered.app
+        with pytest.raises(StoreError):
+            await asyncio.to_thread(register_app, store, "another")
+        writer.execute("ROLLBACK")
+    writer.close()
+    await store.ping()
+
+
+async def test_a_damaged_database_is_a_store_error(settings: Settings) -> None:
+    Store.open(settings).close()
+    (settings.data_dir / "ziyan.db").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(StoreError):
+        Store.open(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("nonsense", "not an address"), ("mysql://u:p@h/d", "sqlite or postgresql"), ("oracle+none://h/d", "sqlite")],
+)
+def test_a_database_address_that_is_none_is_told(tmp_path: Path, url: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        Store.open(Settings.load(data_dir=tmp_path, database_url=url))
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_an_unreachable_postgresql_is_a_store_error(tmp_path: Path, scheme: str) -> None:
+    with pytest.raises(StoreError):
+        Store.open(Settings.load(data_dir=tmp_path, database_url=f"{scheme}://user:pass@127.0.0.1:1/name"))
+
+
+def test_a_driver_that_is_not_installed_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="psycopg2"):
+        Store.open(Settings.load(data_dir=tmp_path, database_url="postgresql+psycopg2://h/d"))
