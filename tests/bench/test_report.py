@@ -128,3 +128,8 @@ def test_hostile_outcomes_are_counted_by_kind() -> None:
         ["3", ""],
         ["", "1"],
     ]
+
+
+def test_our_own_models_are_compared_the_other_way_round() -> None:
+    found = Results.of([outcome(label("x"), ziyan_small=["x"], ziyan_tiny=["x"])])
+    assert next(tables.ratio_lines(found, "ziyan small")).startswith("wall ziyan tiny ÷ ziyan small: 1.000")

@@ -23,7 +23,7 @@ def standard_output() -> Console:
 
 def say(text: str) -> None:
     """A line for whoever waits."""
-    Console(stderr=True, highlight=False).print(text, markup=False)
+    Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
 
 
 @contextmanager

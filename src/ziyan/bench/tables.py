@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from rich.table import Table
@@ -32,7 +33,15 @@ def text_rows(results: Results, main: str) -> Iterator[Row]:
             yield (*_head(category, it, name), *_text(it), *_ratios(results, main, name, category))
     for name in results.names:
         means = [_percent(results.mean(name, key)) for key in ("cer", "f2", "exact_share")]
-        yield (MEAN, "", name, *means, "", *_mean_times(results.overall[name]), *_ratios(results, main, name))
+        yield (
+            MEAN,
+            "",
+            name,
+            *means,
+            "",
+            *_mean_times(results.by_category(name).values()),
+            *_ratios(results, main, name),
+        )
 
 
 def time_rows(results: Results, main: str) -> Iterator[Row]:
@@ -62,15 +71,19 @@ def race_table(head: Row, rows: Iterable[Row]) -> Table:
 
 
 def ratio_lines(results: Results, main: str) -> Iterator[str]:
-    """A sentence for each other reader: geometric mean of the ratios, and the worst category."""
+    """A sentence for each pair with ``main`` in it: geometric mean of the ratios, and the worst category.
+
+    A rival stands below the line; our own other models above it, for what counts is how much faster they are.
+    """
     for other in results.names:
         if other == main:
             continue
+        above, below = (other, main) if other.split()[0] == main.split()[0] else (main, other)
         for clock in CLOCKS:
-            mean, worst = results.mean_ratio(main, other, clock), results.worst_ratio(main, other, clock)
+            mean, worst = results.mean_ratio(above, below, clock), results.worst_ratio(above, below, clock)
             if mean is not None and worst is not None:
                 category, ratio = worst
-                yield f"{clock} {main} ÷ {other}: {mean:.3f} (geometric mean), worst {ratio:.3f} in {category}"
+                yield f"{clock} {above} ÷ {below}: {mean:.3f} (geometric mean), worst {ratio:.3f} in {category}"
 
 
 def about_table(abouts: Sequence[dict[str, Any]]) -> Table:
@@ -136,12 +149,12 @@ def _head(category: str, figures: Figures, name: str) -> Row:
 def _text(figures: Figures) -> Row:
     it = figures.score
     shares = (_percent(share) for share in (it.cer, it.f2, it.exact_share, it.wer))
-    return (*shares, *_mean_times(figures))
+    return (*shares, *_mean_times([figures]))
 
 
-def _mean_times(figures: Figures) -> Row:
-    times = figures.times
-    return (_seconds(times.wall), _seconds(times.cpu)) if times else ("", "")
+def _mean_times(groups: Iterable[Figures]) -> Row:
+    found = [figures.times for figures in groups if figures.times]
+    return tuple(_seconds(fmean(getattr(times, clock) for times in found) if found else None) for clock in CLOCKS)
 
 
 def _ratios(results: Results, main: str, other: str, category: str | None = None) -> Row:
