@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 import httpcore
@@ -88,11 +88,9 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(parsed, IPv4Address):
         return not any(parsed in block for block in _REFUSED_V4)
-    return _is_public_v6(parsed)
-
-
-def _is_public_v6(address: IPv6Address) -> bool:
-    return address in _GLOBAL_V6 and not any(address in block for block in _REFUSED_V6)
+    if parsed.scope_id is not None:  # names a network interface of this machine
+        return False
+    return parsed in _GLOBAL_V6 and not any(parsed in block for block in _REFUSED_V6)
 
 
 class Fetcher:

@@ -51,7 +51,7 @@ class Keyring:
 
     def lookup(self, kind: str, identifier: str) -> bytes:
         """32 bytes under which a credential of this kind and identifier is found."""
-        return hmac.digest(self._lookup_key, f"{kind}:{identifier}".encode(), hashlib.sha256)
+        return hmac.digest(self._lookup_key, f"{kind}:{identifier}".encode("utf-8", "surrogatepass"), hashlib.sha256)
 
     def seal(self, text: str, context: str) -> bytes:
         """Encrypt ``text``; ``context`` (the row's own id) must be given again, so rows cannot be swapped."""
