@@ -23,6 +23,7 @@ from ziyan.errors import (
     ModelNotInstalledError,
     ReaderCrashedError,
 )
+from ziyan.settings import Settings
 
 
 def suspend(pid: int) -> None:
@@ -67,6 +68,13 @@ async def test_a_factory_that_cannot_travel_surfaces(config: FakeConfig, monkeyp
     monkeypatch.setattr(local, "FIRST_BACKOFF", 0.01)
     with pytest.raises(EngineError, match="could not be started"):
         await new_engine(config, reader_factory=lambda _: None).start()
+
+
+async def test_settings_say_where_weights_are_looked_for(tmp_path: Path) -> None:
+    engine = local.LocalEngine.from_settings(Settings.load(data_dir=tmp_path, workers=2, queue=7))
+    with pytest.raises(ModelNotInstalledError):
+        await engine.start()
+    assert engine.status().queue_limit == 7
 
 
 async def test_an_engine_that_was_not_started_refuses_and_closes(config: FakeConfig) -> None:

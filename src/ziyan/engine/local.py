@@ -31,6 +31,7 @@ from ziyan.ocr.types import Page, ReadOptions
 
 if TYPE_CHECKING:
     from ziyan.ocr.pipeline import ReaderConfig
+    from ziyan.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,25 @@ class LocalEngine:
         self._farewells: set[asyncio.Task[None]] = set()
         self._shutdown: asyncio.Task[None] | None = None
         self._restarts = 0
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> LocalEngine:
+        """The engine that ``settings`` describe; not started."""
+        from ziyan.ocr.pipeline import ReaderConfig  # here, so that tests of the engine load no image library
+
+        return cls(
+            ReaderConfig(
+                models_dir=settings.models_dir,
+                model=settings.model,
+                runtime=settings.runtime,
+                precision=settings.precision,
+                threads=settings.thread_count,
+            ),
+            workers=settings.worker_count,
+            queue_limit=settings.queue,
+            deadline=settings.deadline,
+            memory_limit_mib=settings.worker_memory,
+        )
 
     # --- the port -------------------------------------------------------------------------------------------------
 
