@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ziyan import __version__, cli
 from ziyan.cli.read import MAX_BYTES, SUFFIXES
@@ -83,7 +83,17 @@ class FakeEngine:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+def installed(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of this test's own, with the weights linked into it."""
+    own = Settings.load().models_dir
+    own.mkdir(parents=True)
+    for weight in MODELS["small"].weights:
+        (own / weight.file).symlink_to(models_dir / weight.file)
+    return own
+
+
+@pytest.fixture
+def engine(installed: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr("ziyan.cli.read._open_engine", lambda _settings: fake)
     return fake
@@ -195,16 +205,6 @@ def test_serve_takes_its_arguments_over_the_settings(monkeypatch: pytest.MonkeyP
 
 
 # --- models ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def installed(models_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A data folder of this test's own, with the weights linked into it."""
-    own = Settings.load().models_dir
-    own.mkdir(parents=True)
-    for weight in MODELS["small"].weights:
-        (own / weight.file).symlink_to(models_dir / weight.file)
-    return own
 
 
 def test_models_list_shows_what_is_installed(installed: Path, capsys: Capture) -> None:
@@ -426,6 +426,27 @@ def test_no_more_are_read_at_once_than_there_are_workers(
     assert cli.main(["read", *paths]) == 0
     assert engine.most == workers
     assert [line[5:] for line in capsys.readouterr().out.splitlines() if line.startswith("slow")] == paths
+
+
+# --- read: for real -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_real_picture_is_read_by_a_real_engine(tmp_path: Path, capsys: Capture) -> None:
+    picture = Image.new("RGB", (600, 160), "white")
+    ImageDraw.Draw(picture).text((40, 50), "Hello World 2026", fill="black", font=ImageFont.load_default(size=48))
+    picture.save(tmp_path / "hello.png")
+    assert cli.main(["read", "--model", "tiny", str(tmp_path / "hello.png")]) == 0
+    assert capsys.readouterr().out == "Hello World 2026\n"
+
+
+def test_reading_without_weights_says_which_command_installs_them(tmp_path: Path, capsys: Capture) -> None:
+    Image.new("RGB", (60, 60)).save(tmp_path / "a.png")
+    assert cli.main(["read", str(tmp_path / "a.png")]) == 69
+    assert capsys.readouterr().err == (
+        "ziyan: The model small is not installed (PP-OCRv6_small_det.onnx is missing); "
+        "run: ziyan models install small\n"
+    )
 
 
 # --- read: JSON and boxes -------------------------------------------------------------------------------------

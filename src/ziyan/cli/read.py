@@ -18,7 +18,7 @@ from typing import Any
 from ziyan.cli import drawing
 from ziyan.engine.base import Engine
 from ziyan.errors import InputError, ZiyanError
-from ziyan.ocr.models import NAMES
+from ziyan.ocr.models import NAMES, locate
 from ziyan.ocr.types import ALL_FORMATS, ImageLimits, Line, Page, Polygon, ReadOptions
 from ziyan.settings import Settings
 
@@ -80,6 +80,7 @@ def add_parser(commands: Any) -> None:
 def run(settings: Settings, args: argparse.Namespace) -> int:
     """Read every picture and print what it says."""
     names = expand(args.paths)
+    locate(settings.models_dir, settings.model)  # says what is missing at once, and once
     return asyncio.run(_read_all(settings, args, names))
 
 
