@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ziyan import __version__
-from ziyan.cli import models, read, serve
+from ziyan.cli import apps, models, read, serve
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
 
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, read, models):
+    for command in (serve, read, models, apps):
         command.add_parser(commands)
     return root
 

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import Service
+from tests.api.wire import request
+from ziyan.api.logs import JsonLines, configure_logging
+from ziyan.api.server import SAMPLE_PICTURE, listen, welcome
+from ziyan.errors import SettingsError
+from ziyan.metering.credentials import ensure_trial_app, set_app_disabled
+from ziyan.metering.store import Store
+from ziyan.settings import Settings
+
+#: The real ``serve`` with the fake engine in the real one's place, so that no weights are needed.
+SERVE = """
+import ziyan.api.server as server
+from tests.api.wire import FakeEngine
+from ziyan.settings import Settings
+server.locate = lambda *_: None
+server.LocalEngine.from_settings = staticmethod(lambda _: FakeEngine())
+server.serve(Settings.load())
+"""
+
+
+@contextmanager
+def serving(data_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", SERVE],
+        env={**os.environ, "ZIYAN_DATA_DIR": str(data_dir), "ZIYAN_PORT": str(port)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_prints_a_command_that_works_and_stops_cleanly_when_told(tmp_path: Path, number: int) -> None:
+    with serving(tmp_path, 0) as process:
+        assert process.stdout is not None
+        printed = ""
+        while "Ctrl-C" not in printed:
+            line = process.stdout.readline()
+            assert line, process.communicate()[1]
+            printed += line
+        command = next(line for line in printed.splitlines() if line.startswith("  curl"))
+        picture = tmp_path / "picture.png"
+        picture.write_bytes(b"\x89PNG")
+        words = shlex.split(command.replace(str(SAMPLE_PICTURE), str(picture)))
+        answer = subprocess.run([*words, "-sS"], capture_output=True, text=True, check=True).stdout
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert json.loads(answer)["ok"] == 1
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert [line["event"] for line in lines] == ["call"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_taken_port_gives_way_to_a_free_one(host: str) -> None:
+    with listen(host, 0) as first:
+        port = first.getsockname()[1]
+        with listen(host, port) as second:
+            assert second.getsockname()[1] not in {0, port}
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "not a host", "256.0.0.1"])
+def test_an_address_of_another_machine_is_told(host: str) -> None:
+    with pytest.raises(SettingsError, match="ZIYAN_HOST"):
+        listen(host, 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:"),
+        ("0.0.0.0", "http://127.0.0.1:"),
+        ("::", "http://[::1]:"),
+        ("::1", "http://[::1]:"),
+    ],
+)
+def test_the_welcome_shows_an_address_that_can_be_called(tmp_path: Path, host: str, shown: str) -> None:
+    settings = Settings.load(data_dir=tmp_path, host=host, port=8000)
+    store = Store.open(settings)
+    trial = ensure_trial_app(store)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        text = welcome(settings, listener, trial)
+        assert f"{shown}{listener.getsockname()[1]}/ocr" in text
+        assert "port 8000 is taken" in text
+        assert trial.appcode in text
+        assert "disabled" not in text
+        set_app_disabled(store, trial.app.id, disabled=True)
+        assert "(disabled)" in welcome(settings, listener, ensure_trial_app(store))
+    store.close()
+
+
+# --- logs ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_line_a_call_without_text_or_secrets(
+    service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "ziyan")
+    service = service_with()
+    appcode = service.caller.appcode
+    found = json.loads(service.post(b"img=QUJD").body)["data"]
+    refused = service.send(request(b"url=http://10.0.0.1/my-secret", target=f"/ocr?appcode={appcode}&x=my-secret"))
+    unknown = service.send(request(b"img=QUJD", appcode="some-secret"))
+    service.engine.outcome = ZeroDivisionError("an accident")
+    service.post(b"img=QUJD")
+    service.ask_to_stop()
+    service.wait_for_end()
+
+    formatter = JsonLines()
+    lines = [json.loads(formatter.format(record)) for record in caplog.records if record.name == "ziyan.calls"]
+    calls = [line for line in lines if line["event"] == "call"]
+    assert [(line["status"], line["msg"], line["app"], line["bytes"]) for line in calls] == [
+        (200, "", service.caller.app.id, 8),
+        (666, "url图片错误: 下载失败", service.caller.app.id, 29),
+        (400, "Invalid AppCode `not exists`", "", 0),
+        (500, "Internal Error", service.caller.app.id, 8),
+    ]
+    assert [line["request_id"] for line in calls[1:3]] == [refused["X-Ca-Request-Id"], unknown["X-Ca-Request-Id"]]
+    assert all(line["ms"] >= 0 for line in calls)
+    accident = next(line for line in lines if line["event"] == "call failed")
+    assert "an accident" in accident["exception"]
+    written = json.dumps(lines)
+    assert not re.search(f"{appcode}|{found}|secret|QUJD", written)
+
+
+def test_a_client_that_hangs_up_is_logged_once(
+    service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan")
+    service = service_with()
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.sendall(request(b"img=QUJD", appcode=service.caller.appcode)[:-3])
+    service.ask_to_stop()
+    service.wait_for_end()
+    assert [record.fields["status"] for record in caplog.records if record.name == "ziyan.calls"] == [499]
+
+
+def test_logging_goes_to_standard_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    try:
+        configure_logging("warning")
+        logging.getLogger("ziyan.anything").info("not this")
+        logging.getLogger("another").warning("line\nbreak %s", "字", extra={"fields": {"n": 1}})
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+        logging.getLogger("ziyan").setLevel(logging.NOTSET)
+        logging.getLogger("python_multipart").setLevel(logging.NOTSET)
+    (line,) = capsys.readouterr().err.splitlines()
+    written = json.loads(line)
+    assert (written["event"], written["level"], written["n"]) == ("line\nbreak 字", "warning", 1)
