@@ -21,6 +21,8 @@ from ziyan.ocr.types import Pixels, Region
 
 #: ImageNet's means and deviations, R G B, as the network was trained.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
+_LINE_RATIO = 2.5
+_LINE_SIDE = 240
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 
@@ -31,6 +33,8 @@ class Scales:
     Attributes:
         first_look: Longer side, unless that makes the shorter one less than ``short_side``.
         short_side: Shorter side that long pictures keep.
+        strip: Shorter side of strips.
+        strip_ratio: Pictures this many times as long as wide are strips.
         legible: Median height of the letters below which a second look is taken.
         aim: Median height that the second look aims at.
         window: Longest side of one window.
@@ -41,6 +45,8 @@ class Scales:
 
     first_look: int = 960
     short_side: int = 640
+    strip: int = 40
+    strip_ratio: float = 6.0
     legible: float = 11.0
     aim: float = 16.0
     window: int = 1216
@@ -66,14 +72,37 @@ def detect(
     """
     height, width = pixels.shape[:2]
     longer, shorter = max(height, width), min(height, width)
-    scale = min(1.0, max(scales.first_look / longer, scales.short_side / shorter))
+    # A strip is a line or two: seen as low as lines on a page, or its letters are too big for the network.
+    short_side = scales.strip if longer > scales.strip_ratio * shorter else scales.short_side
+    scale = min(1.0, max(scales.first_look / longer, short_side / shorter))
     candidates = _look(session, pixels, scale, scales, options, cancelled)
     letters = _median_height(candidates)
     if candidates and letters < scales.legible:
         larger = scale * min(2.0, scales.aim / letters)
         if larger > scale:
             scale, candidates = larger, _look(session, pixels, larger, scales, options, cancelled)
-    return _regions(candidates, scale, scales)
+    regions = _regions(candidates, scale, scales)
+    return [_whole(pixels, regions)] if _is_one_line(pixels, regions) else regions
+
+
+def _is_one_line(pixels: Pixels, regions: list[Region]) -> bool:
+    """Whether the picture is the cut-out of a single line: long, and nothing found in it but pieces of one row."""
+    height, width = pixels.shape[:2]
+    axis, long, short = (1, height, width) if height > width else (0, width, height)
+    if long < _LINE_RATIO * short or short > _LINE_SIDE:
+        return False
+    if not regions:
+        return True
+    across = np.array([[r.polygon[:, 1 - axis].min(), r.polygon[:, 1 - axis].max()] for r in regions])
+    highest = float((across[:, 1] - across[:, 0]).max())
+    return highest >= 0.45 * short and bool(np.abs(across.mean(axis=1) - across.mean()).max() < 0.3 * highest)
+
+
+def _whole(pixels: Pixels, regions: list[Region]) -> Region:
+    """The whole picture as one region."""
+    height, width = pixels.shape[:2]
+    polygon = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    return Region(polygon, max((region.detection_score for region in regions), default=0.5))
 
 
 def _median_height(candidates: Candidates) -> float:

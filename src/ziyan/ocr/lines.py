@@ -18,8 +18,6 @@ _DOUBTFUL = 0.7
 _MARGIN = 0.1
 #: Tall regions up to this many times as high as wide may be one upright character.
 _ONE_CHARACTER = 2.5
-#: Reading characters laid side by side is believed unless the column on its side reads this much better.
-_STACKED = 0.03
 
 
 def read_lines(
@@ -43,7 +41,7 @@ def read_lines(
         stop()
         quad, reading, vertical = _best_way(pixels, strip, recognizer, options)
         text = line_text(reading, vertical)
-        if not text or reading.score < options.min_score:
+        if not text or reading.score < _least_score(text, strip.region.detection_score, options.min_score):
             return None
         return Line(
             text=text,
@@ -56,6 +54,15 @@ def read_lines(
         )
 
     return [line for line in recognizer.map(read, strips) if line is not None]
+
+
+def _least_score(text: str, detection_score: float, min_score: float) -> float:
+    """Score from which on ``text`` is believed to be text.
+
+    Textures and faces look like a character or two, never like a sentence, and the detector is in two minds about
+    them: the shorter the text and the fainter the region, the surer the reading must be.
+    """
+    return float(min_score + 0.3 * np.exp(-len(text) / 4) + 1.5 * max(0.0, 0.65 - detection_score))
 
 
 def _best_way(
@@ -90,6 +97,11 @@ def _read_column(pixels: Pixels, quad: Polygon, recognizer: Recognizer) -> Readi
     centers = [(token.start + token.stop) / 2 for token in lying.tokens]
     pitch = float(np.median(np.diff(centers))) / lying.steps * height if len(centers) > 2 else None
     stacked = recognizer.read(cut_column(pixels, quad, pitch))
-    return lying if lying.score > stacked.score + _STACKED else stacked
+    return lying if _weight(lying) > _weight(stacked) else stacked
+
+
+def _weight(reading: Reading) -> float:
+    """How much was read: every character counts for as much as its score is better than even."""
+    return sum(token.score - 0.5 for token in reading.tokens)
 
 

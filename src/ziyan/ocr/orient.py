@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ziyan.ocr.crop import cut_line, quad_size
+from ziyan.ocr.crop import cut_line, grow_quad, quad_size
 from ziyan.ocr.recognize import Reading
 from ziyan.ocr.stack import lay_side_by_side
 from ziyan.ocr.types import Orientation, Pixels, Polygon, Region
@@ -20,12 +20,16 @@ Glance = Callable[[Sequence[Pixels]], list[Reading]]
 
 #: A region is tall when it is this many times as high as wide.
 TALL = 1.5
+#: How far strips reach beyond what was detected, at their ends and (columns) at their sides, in letter heights.
+_SLACK = 0.1
+_COLUMN_SLACK = 0.05
 #: Lines read each way to find how the page lies.
 _SAMPLES = 3
 #: Mean score from which on the samples are read well enough as they are.
 _WELL = 0.85
 #: How much better another way must read.
 _MARGIN = 0.08
+_CLEARLY = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,13 @@ def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose
     samples = [regions[i].polygon for i in _longest(tall, sizes)]
     down, up = (_mean(glance([cut_line(pixels, turn(quad, k)) for quad in samples])) for k in (1, 3))
     columns = _mean(glance([cut_column(pixels, quad, None) for quad in samples]))
-    if columns >= max(down, up) - _MARGIN:
-        return Pose(0, vertical=True)
-    return Pose(90 if down >= up else 270)
+    # Columns are also read, though worse, turned so that their characters lie on their backs ("down"); laid side by
+    # side, the lying characters of a page turned the other way are read too.  Only two patterns say "turned page".
+    if up > down + _CLEARLY:
+        return Pose(270)
+    if down > columns + _CLEARLY and down >= _WELL:
+        return Pose(90)
+    return Pose(0, vertical=True)
 
 
 def _upright_or_not(pixels: Pixels, samples: Sequence[Polygon], glance: Glance, quarter: int) -> Orientation:
@@ -109,7 +117,10 @@ def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
     for region in regions:
         quad = turn(region.polygon, quarters)
         width, height = quad_size(quad)
-        strips.append(Strip(quad, height >= TALL * width, region))
+        vertical = height >= TALL * width
+        along, across = _SLACK * min(width, height), (_COLUMN_SLACK if vertical else 0.0) * min(width, height)
+        quad = grow_quad(quad, across, along) if vertical else grow_quad(quad, along, across)
+        strips.append(Strip(quad, vertical, region))
     return strips
 
 

@@ -15,6 +15,7 @@ from ziyan.ocr.compose import compose
 from ziyan.ocr.db_postprocess import DBOptions
 from ziyan.ocr.decode import decode
 from ziyan.ocr.detect import Scales, detect
+from ziyan.ocr.join import join_strips
 from ziyan.ocr.lines import read_lines
 from ziyan.ocr.models import ModelFiles, locate
 from ziyan.ocr.orient import Pose, find_pose, place
@@ -95,7 +96,7 @@ class Reader:
         regions = detect(self._detector, image.pixels, self._scales, self._db_options, stop)
         watch.lap("detect")
         pose = find_pose(image.pixels, regions, self._recognizer.glance) if options.page_orientation else Pose()
-        strips = place(regions, pose)
+        strips = join_strips(place(regions, pose))
         watch.lap("orient")
         lines = read_lines(image.pixels, strips, self._recognizer, options, stop)
         watch.lap("recognize")

@@ -13,13 +13,15 @@ from ziyan.ocr.types import Polygon, Word
 _LATIN = re.compile(r"[0-9A-Za-z\u00c0-\u024f]")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
+_HIGH_MARK = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff])[°'’]")
+
 
 def line_text(reading: Reading, vertical: bool) -> str:
     """The text of one line, single spaces, none at its ends."""
     text = reading.text
     if vertical:
-        # A full stop stands in the top right corner of its cell and looks like a degree sign there.
-        text = re.sub(r"(?<=[\u3040-\u30ff\u3400-\u9fff])°", "。", text)
+        # A full stop or comma stands in the top right corner of its cell and looks like another sign there.
+        text = _HIGH_MARK.sub(lambda mark: "。" if mark[0] == "°" else "，", text)
     return " ".join(text.split())
 
 
