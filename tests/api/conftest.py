@@ -46,7 +46,9 @@ class Service:
         return self.send(request(body, content_type=content_type, appcode=self.caller.appcode, **more))
 
 
-def start_service(data_dir: Path, *, engine: FakeEngine | None = None, **settings_: object) -> Service:
+def start_service(
+    data_dir: Path, *, engine: FakeEngine | None = None, grace: float = 20, **settings_: object
+) -> Service:
     """Serve in a thread, over an engine that answers at once."""
     settings = Settings.load(data_dir=data_dir, **settings_)
     store, engine = Store.open(settings), engine or FakeEngine()
@@ -56,7 +58,7 @@ def start_service(data_dir: Path, *, engine: FakeEngine | None = None, **setting
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve_app(app, listener, grace=5, shutdown=stop.wait))
+            runner.run(serve_app(app, listener, grace=grace, shutdown=stop.wait))
 
     thread = threading.Thread(target=run)
     thread.start()

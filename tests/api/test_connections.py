@@ -161,17 +161,31 @@ def test_reading_is_cancelled_when_the_client_hangs_up(service_with: Callable[..
 def test_shutdown_finishes_what_was_accepted(service_with: Callable[..., Service]) -> None:
     engine = WaitingEngine()
     service = service_with(engine=engine)
-    with Connection(service.port) as connection, Connection(service.port):
+    with Connection(service.port) as connection, Connection(service.port) as idle:
         connection.send(request(BODY, appcode=service.caller.appcode))
         assert engine.reading.wait(20)
         service.ask_to_stop()
+        assert idle.at_end(), "the shutdown has begun"
         with pytest.raises(ConnectionError):
-            while True:
-                Connection(service.port).close()
+            Connection(service.port)
         engine.finish()
         reply = connection.read_reply()
         assert connection.at_end()
     assert json.loads(reply.body)["data"] == READ
+
+
+def test_shutdown_does_not_wait_for_ever(
+    service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine, grace=0.1)
+    with Connection(service.port) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode))
+        assert engine.reading.wait(20)
+        service.ask_to_stop()
+        service.wait_for_end()
+    assert engine.cancelled.is_set()
+    assert "were cut" in caplog.text
 
 
 def test_calls_at_the_same_time_do_not_mix(service: Service) -> None:

@@ -78,9 +78,6 @@ class Connection:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
-    def close(self) -> None:
-        self._socket.close()
-
     def read_interim(self) -> bytes:
         """The head of a 1xx answer."""
         return self._until(b"\r\n\r\n")

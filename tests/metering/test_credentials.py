@@ -23,7 +23,7 @@ from ziyan.metering.credentials import (
     set_app_disabled,
 )
 from ziyan.metering.keys import KEY_FILE, Keyring
-from ziyan.metering.store import Store
+from ziyan.metering.store import Store, apps, database
 from ziyan.metering.store.schema import metadata
 from ziyan.settings import Settings
 
@@ -85,6 +85,15 @@ def test_apps_are_listed_oldest_first_and_show_their_appcodes_again(store: Store
 
 def test_the_trial_app_is_the_same_at_every_start(settings: Settings) -> None:
     assert trial_appcode(settings) == trial_appcode(settings)
+
+
+def test_a_trial_app_that_another_process_registers_first_is_taken(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ensure_trial_app(store)
+    find, seen = apps.app_by_id, iter([None])
+    monkeypatch.setattr(apps, "app_by_id", lambda *args: next(seen, find(*args)))
+    assert ensure_trial_app(store) == first
 
 
 def test_services_that_start_together_agree_on_everything(settings: Settings) -> None:
@@ -197,7 +206,11 @@ def test_what_raises_is_rolled_back(store: Store) -> None:
     assert store.transact(lambda connection: connection.execute(text("SELECT count(*) FROM accounts")).scalar()) == 0
 
 
-async def test_a_locked_database_is_a_store_error_and_readers_do_not_mind(store: Store, settings: Settings) -> None:
+async def test_a_locked_database_is_a_store_error_and_readers_do_not_mind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_BUSY_SECONDS", 0)
+    store = Store.open(settings)
     registered = register_app(store, "app")
     with sqlite3.connect(settings.data_dir / "ziyan.db", isolation_level=None) as writer:
         writer.execute("BEGIN IMMEDIATE")
@@ -207,6 +220,24 @@ async def test_a_locked_database_is_a_store_error_and_readers_do_not_mind(store:
         writer.execute("ROLLBACK")
     writer.close()
     await store.ping()
+    store.close()
+
+
+def test_switching_to_write_ahead_waits_for_another_process(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.data_dir.mkdir()
+    with sqlite3.connect(settings.data_dir / "ziyan.db", isolation_level=None) as other:
+        other.execute("CREATE TABLE something (x)")
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(database, "_BUSY_SECONDS", 0)
+        monkeypatch.setattr(database, "_SWITCH_SECONDS", -1)
+        with pytest.raises(StoreError):
+            Store.open(settings)
+        monkeypatch.setattr(database, "_SWITCH_SECONDS", 60)
+        monkeypatch.setattr(database.time, "sleep", lambda _: other.execute("ROLLBACK"))
+        Store.open(settings).close()
+    other.close()
 
 
 async def test_a_damaged_database_is_a_store_error(settings: Settings) -> None:
@@ -218,7 +249,13 @@ async def test_a_damaged_database_is_a_store_error(settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     ("url", "told"),
-    [("nonsense", "not an address"), ("mysql://u:p@h/d", "sqlite or postgresql"), ("oracle+none://h/d", "sqlite")],
+    [
+        ("nonsense", "not an address"),
+        ("mysql://u:p@h/d", "sqlite or postgresql"),
+        ("oracle+none://h/d", "sqlite"),
+        ("sqlite://", "a file"),
+        ("sqlite:///:memory:", "a file"),
+    ],
 )
 def test_a_database_address_that_is_none_is_told(tmp_path: Path, url: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):

@@ -9,10 +9,10 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import hypercorn.asyncio
 from fastapi import FastAPI
@@ -78,7 +78,7 @@ async def serve_app(
     listener: socket.socket,
     *,
     grace: float,
-    shutdown: Callable[[], Awaitable[object]],
+    shutdown: Callable[[], Coroutine[Any, Any, object]],
 ) -> None:
     """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2.
 
@@ -88,21 +88,23 @@ async def serve_app(
         grace: Seconds that accepted calls have to finish after ``shutdown`` returned.
         shutdown: Returns when it is time to stop.
     """
-    asked = False
-
-    async def trigger() -> None:
-        nonlocal asked
-        await shutdown()
-        asked = True
-
+    stop = asyncio.Event()
+    serving = asyncio.create_task(
+        hypercorn.asyncio.serve(cast("ASGIFramework", app), _config(listener), shutdown_trigger=stop.wait)
+    )
+    told = asyncio.ensure_future(shutdown())
     try:
-        await hypercorn.asyncio.serve(cast("ASGIFramework", app), _config(listener, grace), shutdown_trigger=trigger)
-    except asyncio.CancelledError:
-        # Hypercorn cancels the connections that outlast the grace, and then stumbles over its own cancelled future.
-        task = asyncio.current_task()
-        if not asked or (task and task.cancelling()):
-            raise
-        logging.getLogger(__name__).warning("some connections did not end in time and were cut")
+        await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        await asyncio.wait({serving}, timeout=grace)
+        if serving.done():
+            serving.result()
+        else:
+            logging.getLogger(__name__).warning("some connections did not end in time and were cut")
+    finally:
+        told.cancel()
+        serving.cancel()
+        await asyncio.gather(serving, told, return_exceptions=True)
 
 
 class _Config(Config):
@@ -112,11 +114,11 @@ class _Config(Config):
         return [(b"Date" if protocol == "h11" else b"date", formatdate(usegmt=True).encode())]
 
 
-def _config(listener: socket.socket, grace: float) -> Config:
+def _config(listener: socket.socket) -> Config:
     config = _Config()
     config.bind = f"fd://{listener.detach()}"
     config.backlog = _BACKLOG
-    config.graceful_timeout = grace
+    config.graceful_timeout = float("inf")  # serve_app keeps the time; Hypercorn does so on some Pythons alone
     config.errorlog = logging.getLogger("hypercorn.error")
     config.keep_alive_timeout = 75.0  # longer than the pools of clients keep a connection, so that they close first
     config.keep_alive_max_requests = 1_000_000  # at the limit HTTP/2 calls in flight would be cut off

@@ -26,6 +26,7 @@ Work = Callable[[Connection], T]
 
 _THREADS = 4
 _BUSY_SECONDS = 5
+_SWITCH_SECONDS = 5
 _WRITE = "ziyan_write"
 #: Any number that nothing else locks on this database.
 _MIGRATION_LOCK = 0x5A49_5941
@@ -126,16 +127,17 @@ def _address(text_: str) -> URL:
         raise SettingsError("ZIYAN_DATABASE_URL: not an address; postgresql://user:password@host/name is one") from None
     if url.get_backend_name() not in {"sqlite", "postgresql"}:
         raise SettingsError(f"ZIYAN_DATABASE_URL: takes sqlite or postgresql, not {url.get_backend_name()}")
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise SettingsError("ZIYAN_DATABASE_URL: needs a file, sqlite:////path/to/ziyan.db; memory does not last")
     # Without a driver's name SQLAlchemy's choice depends on its version; ours is the one that is installed.
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
 def _connect_sqlite(url: URL) -> Engine:
-    if url.database:
-        try:
-            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError("The database's folder cannot be made", internal=repr(error)) from error
+    try:
+        Path(str(url.database)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError("The database's folder cannot be made", internal=repr(error)) from error
     engine = create_engine(url, pool_timeout=_BUSY_SECONDS, connect_args={"timeout": _BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -169,13 +171,13 @@ def _migrate(engine: Engine) -> None:
 def _use_write_ahead_log(engine: Engine) -> None:
     """Readers then never wait for a writer.  The file remembers, so this is needed once."""
     connection = engine.raw_connection()
-    deadline = time.monotonic() + _BUSY_SECONDS
+    deadline = time.monotonic() + _SWITCH_SECONDS
     try:
         while True:
             try:
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
             except sqlite3.OperationalError as error:
-                # This one statement does not wait for a lock by itself.
+                # Of several processes that switch at once SQLite tells some at once that it is locked.
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
