@@ -73,7 +73,8 @@ def detect(
     height, width = pixels.shape[:2]
     longer, shorter = max(height, width), min(height, width)
     # A strip is a line or two: seen as low as lines on a page, or its letters are too big for the network.
-    short_side = scales.strip if longer > scales.strip_ratio * shorter else scales.short_side
+    is_strip = longer > scales.strip_ratio * shorter and shorter <= _LINE_SIDE
+    short_side = scales.strip if is_strip else scales.short_side
     scale = min(1.0, max(scales.first_look / longer, short_side / shorter))
     candidates = _look(session, pixels, scale, scales, options, cancelled)
     letters = _median_height(candidates)
