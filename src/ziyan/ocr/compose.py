@@ -192,9 +192,7 @@ def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
     return numbered, round(float(np.rad2deg(skew)), 2)
 
 
-def _by_top(
-    groups: Sequence[list[list[Line]]], y_axis: npt.NDArray[np.float64]
-) -> list[list[list[Line]]]:
+def _by_top(groups: Sequence[list[list[Line]]], y_axis: npt.NDArray[np.float64]) -> list[list[list[Line]]]:
     """Level lines and columns, whichever begins higher on the page first."""
 
     def top(group: list[list[Line]]) -> float:
@@ -227,9 +225,7 @@ def _skew(lines: Sequence[Line], turned: float) -> float:
     return float(np.array(angles)[order][np.searchsorted(passed, passed[-1] / 2)])
 
 
-def _order(
-    lines: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.NDArray[np.float64]
-) -> list[list[Line]]:
+def _order(lines: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.NDArray[np.float64]) -> list[list[Line]]:
     """Blocks of rows; ``x_axis`` runs along the text and ``y_axis`` from line to line."""
     pieces = []
     for index, line in enumerate(lines):
@@ -237,7 +233,10 @@ def _order(
         width, height = quad_size(line.polygon)
         letters = width if line.vertical else height
         pieces.append(Piece(index, float(along.min()), float(along.max()), float(across.mean()), letters))
-    return [[_joined([lines[piece.index] for piece in row], x_axis, y_axis) for row in block] for block in order_pieces(pieces)]
+    return [
+        [_joined([lines[piece.index] for piece in row], x_axis, y_axis) for row in block]
+        for block in order_pieces(pieces)
+    ]
 
 
 def _joined(row: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.NDArray[np.float64]) -> Line:

@@ -9,7 +9,9 @@ stitched into one before any polygon is made, so no line is cut or read twice at
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -21,8 +23,13 @@ from ziyan.ocr.types import Pixels, Region
 
 #: ImageNet's means and deviations, R G B, as the network was trained.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
+Floats = npt.NDArray[np.float32]
+#: Start and end of a window along a side, and of the part of it that is kept: up to the middle of the overlaps.
+Window = tuple[int, int, int, int]
+
 _LINE_RATIO = 2.5
 _LINE_SIDE = 240
+_LINE_SHARE = 0.6
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 
@@ -39,33 +46,54 @@ class Scales:
         aim: Median height that the second look aims at.
         window: Longest side of one window.
         overlap: Of neighbouring windows.
+        share: Canvases longer than this are cut in as many windows as there are threads.
         margin: Plain border around the picture: text that touches the edge is not found without.
         bucket: Sides of windows are multiples of this, so that shapes are few.
     """
 
     first_look: int = 960
     short_side: int = 640
-    strip: int = 40
+    strip: int = 32
     strip_ratio: float = 6.0
     legible: float = 11.0
     aim: float = 16.0
     window: int = 1216
     overlap: int = 128
+    share: int = 640
     margin: int = 24
     bucket: int = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """DBNet and the threads it computes on.
+
+    Attributes:
+        session: ``[1, 3, H, W]`` → ``[1, 1, H, W]``, on one thread.
+        pool: Runs windows side by side.
+        threads: How many.
+    """
+
+    session: Session
+    pool: ThreadPoolExecutor
+    threads: int
+
+
+#: For weights chosen for speed: every pixel of the first look counts.
+QUICK_SCALES = Scales(first_look=736, short_side=480, legible=9.0, aim=12.0)
+
+
 def detect(
-    session: Session, pixels: Pixels, scales: Scales, options: DBOptions, cancelled: Callable[[], None]
+    detector: Detector, pixels: Pixels, scales: Scales, options: DBOptions, stop: Callable[[], None]
 ) -> list[Region]:
     """Text regions of a picture.
 
     Args:
-        session: DBNet, ``[1, 3, H, W]`` → ``[1, 1, H, W]``.
+        detector: DBNet.
         pixels: ``[H, W, 3]`` uint8 RGB.
         scales: How large the network sees the picture.
         options: DBNet's thresholds.
-        cancelled: Called between windows; raises to stop.
+        stop: Called before each window; raises to stop.
 
     Returns:
         Regions with ``[4, 2]`` polygons in pixels of the picture, in no particular order.
@@ -76,12 +104,12 @@ def detect(
     is_strip = longer > scales.strip_ratio * shorter and shorter <= _LINE_SIDE
     short_side = scales.strip if is_strip else scales.short_side
     scale = min(1.0, max(scales.first_look / longer, short_side / shorter))
-    candidates = _look(session, pixels, scale, scales, options, cancelled)
+    candidates = _look(detector, pixels, scale, scales, options, stop)
     letters = _median_height(candidates)
     if candidates and letters < scales.legible:
         larger = scale * min(2.0, scales.aim / letters)
         if larger > scale:
-            scale, candidates = larger, _look(session, pixels, larger, scales, options, cancelled)
+            scale, candidates = larger, _look(detector, pixels, larger, scales, options, stop)
     regions = _regions(candidates, scale, scales)
     return [_whole(pixels, regions)] if _is_one_line(pixels, regions) else regions
 
@@ -96,7 +124,7 @@ def _is_one_line(pixels: Pixels, regions: list[Region]) -> bool:
         return True
     across = np.array([[r.polygon[:, 1 - axis].min(), r.polygon[:, 1 - axis].max()] for r in regions])
     highest = float((across[:, 1] - across[:, 0]).max())
-    return highest >= 0.45 * short and bool(np.abs(across.mean(axis=1) - across.mean()).max() < 0.3 * highest)
+    return highest >= _LINE_SHARE * short and bool(np.abs(across.mean(axis=1) - across.mean()).max() < 0.3 * highest)
 
 
 def _whole(pixels: Pixels, regions: list[Region]) -> Region:
@@ -117,12 +145,7 @@ def _median_height(candidates: Candidates) -> float:
 
 
 def _look(
-    session: Session,
-    pixels: Pixels,
-    scale: float,
-    scales: Scales,
-    options: DBOptions,
-    cancelled: Callable[[], None],
+    detector: Detector, pixels: Pixels, scale: float, scales: Scales, options: DBOptions, stop: Callable[[], None]
 ) -> Candidates:
     """Candidates at ``scale``, in pixels of the scaled picture (margin taken off)."""
     height, width = pixels.shape[:2]
@@ -130,14 +153,14 @@ def _look(
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     margin = _margin(size, scales)
     canvas = _framed(small, margin, scales.bucket)
-    prob_map = _prob_map(session, canvas, scales, cancelled)
+    prob_map = _prob_map(detector, canvas, scales, stop)
     found = find_candidates(prob_map, options)
     return Candidates(found.centers - np.float32(margin), found.sizes, found.angles, found.scores)
 
 
 def _margin(size: tuple[int, int], scales: Scales) -> int:
-    """Border for a picture of ``size``: as wide as a thin picture is high, at most twice the usual."""
-    return max(scales.margin, min(min(size), 2 * scales.margin))
+    """Border for a picture of ``size``: strips need a little, or their letters fill all that the network sees."""
+    return min(scales.margin, max(size[0], size[1]) // 4) if min(size) > scales.strip else scales.strip // 2
 
 
 def _framed(pixels: Pixels, margin: int, bucket: int) -> Pixels:
@@ -149,33 +172,36 @@ def _framed(pixels: Pixels, margin: int, bucket: int) -> Pixels:
     return cv2.copyMakeBorder(pixels, margin, below, margin, right, cv2.BORDER_CONSTANT, value=colour)
 
 
-def _prob_map(
-    session: Session, canvas: Pixels, scales: Scales, cancelled: Callable[[], None]
-) -> npt.NDArray[np.float32]:
-    """``[H, W]`` text probabilities of ``canvas``, stitched from windows where it is large."""
+def _prob_map(detector: Detector, canvas: Pixels, scales: Scales, stop: Callable[[], None]) -> Floats:
+    """``[H, W]`` text probabilities of ``canvas``, stitched from windows that are computed side by side."""
     height, width = canvas.shape[:2]
-    rows, columns = _windows(height, scales), _windows(width, scales)
-    if len(rows) == len(columns) == 1:
-        return session.run(_to_tensor(canvas))[0, 0]
+    shared = max(height, width) > scales.share
+    windows = [
+        (rows, columns)
+        for rows in _windows(height, scales, detector.threads if shared and height >= width else 1)
+        for columns in _windows(width, scales, detector.threads if shared and height < width else 1)
+    ]
     stitched = np.zeros((height, width), np.float32)
-    for y0, y1, keep_y0, keep_y1 in rows:
-        for x0, x1, keep_x0, keep_x1 in columns:
-            cancelled()
-            part = session.run(_to_tensor(canvas[y0:y1, x0:x1]))[0, 0]
-            stitched[keep_y0:keep_y1, keep_x0:keep_x1] = part[
-                keep_y0 - y0 : keep_y1 - y0, keep_x0 - x0 : keep_x1 - x0
-            ]
+
+    def compute(window: tuple[Window, Window]) -> None:
+        stop()
+        (y0, y1, top, bottom), (x0, x1, left, right) = window
+        part = detector.session.run(_to_tensor(canvas[y0:y1, x0:x1]))[0, 0]
+        stitched[top:bottom, left:right] = part[top - y0 : bottom - y0, left - x0 : right - x0]
+
+    list(detector.pool.map(compute, windows))
     return stitched
 
 
-def _windows(length: int, scales: Scales) -> list[tuple[int, int, int, int]]:
-    """Start and end of each window along a side, and of the part of it that is kept: to the middle of the overlaps."""
-    if length <= scales.window:
+def _windows(length: int, scales: Scales, least: int) -> list[Window]:
+    """At least so many windows along a side."""
+    count = max(least, -(-(length - scales.overlap) // (scales.window - scales.overlap)))
+    if count == 1:
         return [(0, length, 0, length)]
-    count = -(-(length - scales.overlap) // (scales.window - scales.overlap))
-    size = -(-((length - scales.overlap) // count + scales.overlap) // scales.bucket) * scales.bucket
+    span = -(-(length + (count - 1) * scales.overlap) // count)
+    size = min(length, -(-span // scales.bucket) * scales.bucket)
     starts = np.linspace(0, length - size, count).round().astype(int).tolist()
-    cuts = [0, *((a + size + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), length]
+    cuts = [0, *((a + size + b) // 2 for a, b in pairwise(starts)), length]
     return [(start, start + size, cuts[i], cuts[i + 1]) for i, start in enumerate(starts)]
 
 

@@ -8,12 +8,14 @@ import numpy as np
 
 from ziyan.ocr.crop import cut_line, quad_size
 from ziyan.ocr.orient import Strip, cut_column, turn
-from ziyan.ocr.recognize import Reading, Recognizer
+from ziyan.ocr.recognize import Alphabet, Reading, Recognizer
 from ziyan.ocr.text import line_text, line_words
 from ziyan.ocr.types import Line, Pixels, Polygon, ReadOptions
 
 #: Below this score a line is also tried the other way up.
 _DOUBTFUL = 0.7
+#: From this score on characters laid side by side are not also read on their backs.
+_GOOD = 0.93
 #: How much better another way must read.
 _MARGIN = 0.1
 #: Tall regions up to this many times as high as wide may be one upright character.
@@ -36,10 +38,11 @@ def read_lines(
         options: How to read.
         stop: Called before each strip; raises to stop.
     """
+    alphabet = recognizer.alone if len(strips) == 1 else recognizer.each
 
     def read(strip: Strip) -> Line | None:
         stop()
-        quad, reading, vertical = _best_way(pixels, strip, recognizer, options)
+        quad, reading, vertical = _best_way(pixels, strip, alphabet, recognizer.quick, options)
         text = line_text(reading, vertical)
         if not text or reading.score < _least_score(text, strip.region.detection_score, options.min_score):
             return None
@@ -66,42 +69,38 @@ def _least_score(text: str, detection_score: float, min_score: float) -> float:
 
 
 def _best_way(
-    pixels: Pixels, strip: Strip, recognizer: Recognizer, options: ReadOptions
+    pixels: Pixels, strip: Strip, alphabet: Alphabet, quick: Alphabet, options: ReadOptions
 ) -> tuple[Polygon, Reading, bool]:
     """Where the line begins, what stands on it, and whether it runs from top to bottom."""
     if strip.vertical:
         width, height = quad_size(strip.quad)
-        column = _read_column(pixels, strip.quad, recognizer)
+        column = _read_column(pixels, strip.quad, alphabet, quick)
         if height > _ONE_CHARACTER * width:
             return strip.quad, column, True
-        upright = recognizer.read(cut_line(pixels, strip.quad))
+        upright = alphabet.read(cut_line(pixels, strip.quad))
         return (strip.quad, column, True) if column.score > upright.score else (strip.quad, upright, False)
-    reading = recognizer.read(cut_line(pixels, strip.quad))
+    reading = alphabet.read(cut_line(pixels, strip.quad))
     if options.line_orientation and reading.score < _DOUBTFUL:
         turned = turn(strip.quad, 2)
-        other = recognizer.read(cut_line(pixels, turned))
+        other = alphabet.read(cut_line(pixels, turned))
         if other.score > reading.score + _MARGIN:
             return turned, other, False
     return strip.quad, reading, False
 
 
-def _read_column(pixels: Pixels, quad: Polygon, recognizer: Recognizer) -> Reading:
-    """A vertical line, read on its side and with its characters side by side; the better of the two.
+def _read_column(pixels: Pixels, quad: Polygon, alphabet: Alphabet, quick: Alphabet) -> Reading:
+    """A vertical line: its characters laid side by side, or on their backs where that reads better.
 
-    On its side the recogniser finds nearly all characters but misses punctuation; where they are tells how far apart
-    they stand, which is what laying them side by side needs.
+    On their backs the recogniser finds nearly all characters, though not the punctuation between them; where they are
+    tells how far apart they stand, which is what laying them side by side needs.
     """
     lying_crop = cut_line(pixels, turn(quad, 1))
-    lying = recognizer.read(lying_crop)
+    lying = quick.read(lying_crop)
     _, height = quad_size(quad)
     centers = [(token.start + token.stop) / 2 for token in lying.tokens]
     pitch = float(np.median(np.diff(centers))) / lying.steps * height if len(centers) > 2 else None
-    stacked = recognizer.read(cut_column(pixels, quad, pitch))
-    return lying if _weight(lying) > _weight(stacked) else stacked
-
-
-def _weight(reading: Reading) -> float:
-    """How much was read: every character counts for as much as its score is better than even."""
-    return sum(token.score - 0.5 for token in reading.tokens)
-
-
+    stacked = alphabet.read(cut_column(pixels, quad, pitch))
+    if stacked.score >= _GOOD and stacked.weight >= lying.weight:
+        return stacked
+    lying = alphabet.read(lying_crop)
+    return lying if lying.weight > stacked.weight else stacked

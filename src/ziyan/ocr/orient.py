@@ -25,6 +25,8 @@ _SLACK = 0.1
 _COLUMN_SLACK = 0.05
 #: Lines read each way to find how the page lies.
 _SAMPLES = 3
+#: And how much of each, in multiples of its height.
+_SAMPLE_LENGTH = 8.0
 #: Mean score from which on the samples are read well enough as they are.
 _WELL = 0.85
 #: How much better another way must read.
@@ -73,28 +75,37 @@ def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose
     flat = [i for i, (w, h) in enumerate(sizes) if w >= TALL * h]
     tall = [i for i, (w, h) in enumerate(sizes) if h >= TALL * w]
     if sum(sizes[i][0] for i in flat) >= sum(sizes[i][1] for i in tall):
-        samples = [regions[i].polygon for i in _longest(flat, sizes)]
-        return Pose(_upright_or_not(pixels, samples, glance, 0))
-    samples = [regions[i].polygon for i in _longest(tall, sizes)]
+        samples = [_beginning(regions[i].polygon) for i in _longest(flat, sizes)]
+        return Pose(180 if _stands_on_its_head(pixels, samples, glance) else 0)
+    samples = [_beginning(regions[i].polygon) for i in _longest(tall, sizes)]
     down, up = (_mean(glance([cut_line(pixels, turn(quad, k)) for quad in samples])) for k in (1, 3))
-    columns = _mean(glance([cut_column(pixels, quad, None) for quad in samples]))
     # Columns are also read, though worse, turned so that their characters lie on their backs ("down"); laid side by
     # side, the lying characters of a page turned the other way are read too.  Only two patterns say "turned page".
     if up > down + _CLEARLY:
         return Pose(270)
-    if down > columns + _CLEARLY and down >= _WELL:
+    if down >= _WELL and down > _CLEARLY + _mean(glance([cut_column(pixels, quad, None) for quad in samples])):
         return Pose(90)
     return Pose(0, vertical=True)
 
 
-def _upright_or_not(pixels: Pixels, samples: Sequence[Polygon], glance: Glance, quarter: int) -> Orientation:
-    if not samples:
-        return 0
-    upright = _mean(glance([cut_line(pixels, turn(quad, quarter)) for quad in samples]))
-    if upright >= _WELL:
-        return 0
-    turned = _mean(glance([cut_line(pixels, turn(quad, quarter + 2)) for quad in samples]))
-    return 180 if turned > upright + _MARGIN else 0
+def _stands_on_its_head(pixels: Pixels, samples: Sequence[Polygon], glance: Glance) -> bool:
+    """Whether level lines read better turned around.  One line that reads well settles it; a lone line is turned by itself."""
+    if len(samples) < 2 or _mean(glance([cut_line(pixels, samples[0])])) >= _WELL:
+        return False
+    upright = _mean(glance([cut_line(pixels, quad) for quad in samples]))
+    return _mean(glance([cut_line(pixels, turn(quad, 2)) for quad in samples])) > upright + _MARGIN
+
+
+def _beginning(quad: Polygon) -> Polygon:
+    """The first characters of a line or column: enough to tell how it lies."""
+    width, height = quad_size(quad)
+    share = min(1.0, _SAMPLE_LENGTH * min(width, height) / max(width, height, 1.0))
+    part = quad.copy()
+    if width >= height:
+        part[[1, 2]] = quad[[0, 3]] + (quad[[1, 2]] - quad[[0, 3]]) * share
+    else:
+        part[[2, 3]] = quad[[1, 0]] + (quad[[2, 3]] - quad[[1, 0]]) * share
+    return part
 
 
 def _longest(chosen: Sequence[int], sizes: Sequence[tuple[float, float]]) -> list[int]:

@@ -14,10 +14,10 @@ import cv2
 from ziyan.ocr.compose import compose
 from ziyan.ocr.db_postprocess import DBOptions
 from ziyan.ocr.decode import decode
-from ziyan.ocr.detect import Scales, detect
+from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect
 from ziyan.ocr.join import join_strips
 from ziyan.ocr.lines import read_lines
-from ziyan.ocr.models import ModelFiles, locate
+from ziyan.ocr.models import locate
 from ziyan.ocr.orient import Pose, find_pose, place
 from ziyan.ocr.recognize import Alphabet, Recognizer
 from ziyan.ocr.session import Session, choose_runtime, open_session
@@ -64,14 +64,17 @@ class Reader:
         def load(weights: Path, threads: int, callers: int) -> Session:
             return open_session(weights, runtime, config.precision, threads, callers)
 
-        def alphabet(of: ModelFiles) -> Alphabet:
-            return Alphabet(of.name, load(of.recognizer, 1, config.threads), of.charset)
-
+        quick = files.draft or files
         self.model = config.model
-        self._pool = ThreadPoolExecutor(config.threads, thread_name_prefix="recognize")
-        self._detector = load((files.draft or files).detector, config.threads, 1)
-        self._recognizer = Recognizer(alphabet(files), alphabet(files.draft) if files.draft else None, self._pool)
-        self._scales = Scales()
+        pool = ThreadPoolExecutor(config.threads, thread_name_prefix="reading")
+        self._detector = Detector(load(quick.detector, 1, config.threads), pool, config.threads)
+        self._recognizer = Recognizer(
+            each=Alphabet(files.name, files.charset, load(files.recognizer, 1, config.threads)),
+            alone=Alphabet(files.name, files.charset, load(files.recognizer, config.threads, 1)),
+            quick=Alphabet(quick.name, quick.charset, load(quick.recognizer, 1, config.threads)),
+            pool=pool,
+        )
+        self._scales = Scales() if files.draft else QUICK_SCALES
         self._db_options = DBOptions()
 
     def read(self, image_bytes: bytes, options: ReadOptions, cancelled: Callable[[], bool] = _never) -> Page:

@@ -17,14 +17,13 @@ import numpy.typing as npt
 from ziyan.ocr.crop import LINE_HEIGHT
 from ziyan.ocr.ctc import Token, decode_greedy
 from ziyan.ocr.session import Session, Tensor
+from ziyan.ocr.spaces import add_spaces
 from ziyan.ocr.types import Pixels
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _SHORTEST = 64
-#: Least score of any character from which on a draft's reading stands.
-SURE = 0.98
 #: Crops are cut off here: the widest input that the files were made for, times two.
 WIDEST = 6400
 
@@ -54,59 +53,52 @@ class Reading:
         return float(np.mean([token.score for token in self.tokens])) if self.tokens else 0.0
 
     @property
-    def least(self) -> float:
-        """Lowest score of the characters, 0..1; 0 where there are none."""
-        return min((token.score for token in self.tokens), default=0.0)
+    def weight(self) -> float:
+        """How much was read: every character counts for as much as its score is better than even."""
+        return sum(token.score - 0.5 for token in self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Alphabet:
-    """A recogniser: its session, its charset (blank at index 0) and its name."""
+    """A recogniser: its name, its charset (blank at index 0) and its session."""
 
     name: str
-    session: Session
     charset: Sequence[str]
+    session: Session
 
     def read(self, crop: Pixels) -> Reading:
         """Read one crop, ``[48, W, 3]`` uint8 RGB."""
-        tensor = to_tensor(crop[:, :WIDEST])
+        crop = crop[:, :WIDEST]
+        tensor = to_tensor(crop)
         probs = self.session.run(tensor)[0]
-        steps = len(probs) * min(crop.shape[1], WIDEST) / tensor.shape[3]
-        return Reading(tuple(decode_greedy(probs, self.charset)), steps, self.name)
+        columns_per_step = tensor.shape[3] / len(probs)
+        tokens = add_spaces(decode_greedy(probs, self.charset), crop, columns_per_step)
+        return Reading(tokens, crop.shape[1] / columns_per_step, self.name)
 
 
+@dataclass(frozen=True, slots=True)
 class Recognizer:
-    """Reads crops, several at once; holds nothing of any call."""
+    """Reads crops, several at once; holds nothing of any call.
 
-    def __init__(self, final: Alphabet, draft: Alphabet | None, pool: ThreadPoolExecutor, sure: float = SURE) -> None:
-        """Read with ``final``; where ``draft`` is given, with that first, and its answer stands where it is ``sure``.
+    Attributes:
+        each: The weights that decide, on one thread, for crops read side by side.
+        alone: The same on all threads, for a crop that has no company.
+        quick: Cheaper weights to compare ways of holding a crop.
+        pool: As many threads as may compute.
+    """
 
-        Args:
-            final: The weights that decide.
-            draft: Cheaper weights, or None.
-            pool: As many threads as may compute.
-            sure: Least score of any character from which on the draft's reading stands.
-        """
-        self.final = final
-        self.draft = draft
-        self._pool = pool
-        self._sure = sure
+    each: Alphabet
+    alone: Alphabet
+    quick: Alphabet
+    pool: ThreadPoolExecutor
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """``work`` of each item, in their order, side by side on the recogniser's threads."""
-        return list(self._pool.map(work, items))
-
-    def read(self, crop: Pixels) -> Reading:
-        """Read one crop."""
-        if self.draft is not None:
-            reading = self.draft.read(crop)
-            if reading.least >= self._sure:
-                return reading
-        return self.final.read(crop)
+        return list(self.pool.map(work, items))
 
     def glance(self, crops: Iterable[Pixels]) -> list[Reading]:
-        """Cheap readings of ``crops``, to compare ways of holding them."""
-        return list(self._pool.map((self.draft or self.final).read, crops))
+        """Cheap readings of ``crops``."""
+        return self.map(self.quick.read, crops)
 
 
 def bucket_width(columns: int) -> int:

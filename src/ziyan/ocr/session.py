@@ -49,8 +49,8 @@ class OnnxRuntimeSession:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # The arena keeps the largest block of every new shape for ever; without it memory follows the work.
-        options.enable_cpu_mem_arena = False
+        # A memory plan for every shape ever seen is what grows; the arena itself is reused by all shapes, and without
+        # it every run pays for fresh pages (measured: 1.7 times the CPU seconds in detection).
         options.enable_mem_pattern = False
         self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
@@ -107,9 +107,7 @@ def _has_avx512() -> bool:
     return " avx512f " in flags.replace("\n", " ") or " amx_tile " in flags
 
 
-def open_session(
-    weights: Path, runtime: RuntimeName, precision: Precision, threads: int, callers: int = 1
-) -> Session:
+def open_session(weights: Path, runtime: RuntimeName, precision: Precision, threads: int, callers: int = 1) -> Session:
     """Load ``weights``.
 
     Args:

@@ -70,7 +70,7 @@ def find_cuts(ink: npt.NDArray[np.float32], pitch: float) -> list[int]:
 def _ink(column: Pixels) -> npt.NDArray[np.float32]:
     """Share of ink in each row, 0..1: distance from the column's own paper, whichever of the two is lighter."""
     grey = cv2.cvtColor(column, cv2.COLOR_RGB2GRAY)
-    threshold, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    _threshold, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     if mask.mean() > 0.5:
         mask = 1 - mask
     rows: npt.NDArray[np.float32] = mask[:, 1:-1].mean(axis=1, dtype=np.float32)
