@@ -16,8 +16,15 @@ _STRAIGHT = 0.75
 
 def quad_size(quad: Polygon) -> tuple[float, float]:
     """Width (along the text) and height of ``quad``, pixels: means of its opposite sides."""
-    top, right, bottom, left = (np.linalg.norm(quad[i] - quad[i - 1]) for i in (1, 2, 3, 0))
-    return float(top + bottom) / 2, float(right + left) / 2
+    top, right, bottom, left = (float(np.hypot(*(quad[i] - quad[i - 1]))) for i in (1, 2, 3, 0))
+    return (top + bottom) / 2, (right + left) / 2
+
+
+def scaled(pixels: Pixels, width: int, height: int) -> Pixels:
+    """``pixels`` in another size, averaged where they shrink."""
+    shrinks = height < pixels.shape[0]
+    resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return np.asarray(resized, np.uint8)
 
 
 def grow_quad(quad: Polygon, along: float, across: float) -> Polygon:
@@ -26,7 +33,8 @@ def grow_quad(quad: Polygon, along: float, across: float) -> Polygon:
     x = (quad[1] - quad[0] + quad[2] - quad[3]) / max(2 * width, 1e-6)
     y = (quad[3] - quad[0] + quad[2] - quad[1]) / max(2 * height, 1e-6)
     signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
-    return (quad + signs[:, :1] * x * along + signs[:, 1:] * y * across).astype(np.float32)
+    grown: Polygon = (quad + signs[:, :1] * x * along + signs[:, 1:] * y * across).astype(np.float32)
+    return grown
 
 
 def cut_line(pixels: Pixels, quad: Polygon, height: int = LINE_HEIGHT) -> Pixels:
@@ -48,8 +56,7 @@ def cut_line(pixels: Pixels, quad: Polygon, height: int = LINE_HEIGHT) -> Pixels
         native = _cut_straight(pixels, low, high)
     else:
         native = _cut_warped(pixels, quad, width, own_height)
-    shrinks = native.shape[0] > height
-    return cv2.resize(native, (columns, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    return scaled(native, columns, height)
 
 
 def _cut_straight(pixels: Pixels, low: npt.NDArray[np.float32], high: npt.NDArray[np.float32]) -> Pixels:
@@ -59,7 +66,7 @@ def _cut_straight(pixels: Pixels, low: npt.NDArray[np.float32], high: npt.NDArra
     inside = pixels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     edges = (max(-y0, 0), max(y1 - rows, 0), max(-x0, 0), max(x1 - columns, 0))
     if any(edges) and inside.size:
-        inside = cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE)
+        inside = np.asarray(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE), np.uint8)
     return inside if inside.size else np.zeros((1, 1, 3), np.uint8)
 
 
@@ -73,4 +80,5 @@ def _cut_warped(pixels: Pixels, quad: Polygon, width: float, height: float) -> P
     if not near.size:
         return np.zeros((1, 1, 3), np.uint8)
     matrix = cv2.getPerspectiveTransform((quad - low).astype(np.float32), corners)
-    return cv2.warpPerspective(near, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpPerspective(near, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(warped, np.uint8)

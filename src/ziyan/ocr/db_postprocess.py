@@ -9,6 +9,7 @@ and all candidates are grown in one vectorised step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -74,7 +75,7 @@ def find_candidates(prob_map: Floats, options: DBOptions) -> Candidates:
         (x, y), (w, h), angle = cv2.minAreaRect(outline)
         if min(w, h) < options.min_side:
             continue
-        score = _score(prob_map, outline, ((x, y), (w, h), angle))
+        score = _score(prob_map, cv2.boundingRect(outline), ((x, y), (w, h), angle))
         if score >= options.box_thresh:
             rows.append((x, y, w, h, angle, score))
     table = np.array(rows, np.float32).reshape(-1, 6)
@@ -83,10 +84,10 @@ def find_candidates(prob_map: Floats, options: DBOptions) -> Candidates:
     return Candidates(table[:, 0:2], sizes + 2 * distance[:, None], angles, table[:, 5])
 
 
-def _score(prob_map: Floats, outline: npt.NDArray[np.int32], rect: cv2.typing.RotatedRect) -> float:
-    """Mean of ``prob_map`` inside ``rect``, the rectangle of ``outline``."""
+def _score(prob_map: Floats, bounds: Sequence[int], rect: cv2.typing.RotatedRect) -> float:
+    """Mean of ``prob_map`` inside ``rect``, the rectangle of an outline with these upright ``bounds``."""
     height, width = prob_map.shape
-    x0, y0, w, h = cv2.boundingRect(outline)
+    x0, y0, w, h = bounds
     # The rotated rectangle may stick out of the outline's upright box by a little; the rest is cut, as in the original.
     x1, y1 = min(x0 + w, width), min(y0 + h, height)
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ziyan.ocr.crop import scaled
 from ziyan.ocr.db_postprocess import Candidates, DBOptions, find_candidates
 from ziyan.ocr.session import Session, Tensor
 from ziyan.ocr.types import Pixels, Region
@@ -150,7 +151,7 @@ def _look(
     """Candidates at ``scale``, in pixels of the scaled picture (margin taken off)."""
     height, width = pixels.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    small = scaled(pixels, *size)
     margin = _margin(size, scales)
     canvas = _framed(small, margin, scales.bucket)
     prob_map = _prob_map(detector, canvas, scales, stop)
@@ -164,12 +165,13 @@ def _margin(size: tuple[int, int], scales: Scales) -> int:
 
 
 def _framed(pixels: Pixels, margin: int, bucket: int) -> Pixels:
-    """``pixels`` with a border of at least ``margin`` in the picture's usual border colour, sides multiples of ``bucket``."""
+    """``pixels`` with a border of at least ``margin`` in the colour of its edges, sides multiples of ``bucket``."""
     height, width = pixels.shape[:2]
     below, right = (-(-(side + 2 * margin) // bucket) * bucket - side - margin for side in (height, width))
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     colour = tuple(int(v) for v in np.median(edge, axis=0))
-    return cv2.copyMakeBorder(pixels, margin, below, margin, right, cv2.BORDER_CONSTANT, value=colour)
+    framed = cv2.copyMakeBorder(pixels, margin, below, margin, right, cv2.BORDER_CONSTANT, value=colour)
+    return np.asarray(framed, np.uint8)
 
 
 def _prob_map(detector: Detector, canvas: Pixels, scales: Scales, stop: Callable[[], None]) -> Floats:

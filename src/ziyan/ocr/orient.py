@@ -89,7 +89,7 @@ def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose
 
 
 def _stands_on_its_head(pixels: Pixels, samples: Sequence[Polygon], glance: Glance) -> bool:
-    """Whether level lines read better turned around.  One line that reads well settles it; a lone line is turned by itself."""
+    """Whether level lines read better turned around.  One that reads well settles it; a lone one is turned alone."""
     if len(samples) < 2 or _mean(glance([cut_line(pixels, samples[0])])) >= _WELL:
         return False
     upright = _mean(glance([cut_line(pixels, quad) for quad in samples]))

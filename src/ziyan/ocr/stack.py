@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ziyan.ocr.crop import LINE_HEIGHT
+from ziyan.ocr.crop import LINE_HEIGHT, scaled
 from ziyan.ocr.types import Pixels
 
 #: Rows that a column's width is scaled to where its cuts are looked for.
@@ -33,7 +33,7 @@ def lay_side_by_side(column: Pixels, pitch: float) -> Pixels:
     """
     rows, columns = column.shape[:2]
     scale = _FINE / max(1, columns)
-    ink = _ink(cv2.resize(column, (_FINE, max(_FINE, round(rows * scale))), interpolation=cv2.INTER_AREA))
+    ink = _ink(scaled(column, _FINE, max(_FINE, round(rows * scale))))
     cuts = [round(cut * rows / len(ink)) for cut in find_cuts(ink, pitch * scale)]
     cells = [_cell(column[a:b]) for a, b in pairwise(cuts) if b > a]
     return np.ascontiguousarray(np.concatenate(cells, axis=1))
@@ -81,11 +81,6 @@ def _cell(part: Pixels) -> Pixels:
     """One character, ``[48, W, 3]``: a square, unless it is longer than wide."""
     height, width = part.shape[:2]
     side = max(height, width)
-    above, left = (side - height) // 2, 0
-    square = cv2.copyMakeBorder(part, above, side - height - above, left, 0, cv2.BORDER_REPLICATE)
-    columns = max(1, round(width * LINE_HEIGHT / side))
-    return cv2.resize(square, (columns, LINE_HEIGHT), interpolation=_interpolation(side))
-
-
-def _interpolation(side: int) -> int:
-    return cv2.INTER_AREA if side > LINE_HEIGHT else cv2.INTER_CUBIC
+    above = (side - height) // 2
+    square = cv2.copyMakeBorder(part, above, side - height - above, 0, 0, cv2.BORDER_REPLICATE)
+    return scaled(np.asarray(square, np.uint8), max(1, round(width * LINE_HEIGHT / side)), LINE_HEIGHT)
