@@ -1,0 +1,133 @@
+"""The service as a newcomer meets it: started by its command, tried with the line that it prints, stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ziyan.api.server import SAMPLE_PICTURE
+
+#: What stands on the sample, as the page beside it says.
+SAMPLE_LINES = (SAMPLE_PICTURE.parent / "README.md").read_text("utf-8").split("```\n")[1].splitlines()
+LAST_LINE = "Ctrl-C stops it.\n"
+#: Far more than it ever takes; a test that waits this long has failed.
+SECONDS = 120
+
+
+@dataclass
+class Service:
+    """A service that has said it is ready.  Its processes are a group of their own, as in a terminal."""
+
+    process: subprocess.Popen[str]
+    printed: str
+
+    @property
+    def curl_line(self) -> str:
+        return re.search(r"^  (curl .+)$", self.printed, re.MULTILINE)[1]
+
+    @property
+    def port(self) -> int:
+        return int(re.search(r"ready at http://127\.0\.0\.1:(\d+)", self.printed)[1])
+
+    @property
+    def appcode(self) -> str:
+        return re.search(r"^Trial AppCode: ([0-9a-f]{32})$", self.printed, re.MULTILINE)[1]
+
+    def interrupt(self) -> str:
+        """Press Ctrl-C, which reaches every process of the group, and give back what went to standard error."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.communicate(timeout=SECONDS)[1]
+
+
+@contextmanager
+def serving(data_dir: Path, port: int) -> Iterator[Service]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ziyan", "serve", "--port", str(port)],
+        env={**os.environ, "ZIYAN_DATA_DIR": str(data_dir), "ZIYAN_WORKERS": "2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        printed = ""
+        while not printed.endswith(LAST_LINE):
+            line = process.stdout.readline()
+            assert line, process.communicate()[1]
+            printed += line
+        yield Service(process, printed)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, models_dir: Path) -> Path:
+    """Empty but for the weights; its name is one that a shell would take apart."""
+    folder = tmp_path / "Ziyan's data"
+    folder.mkdir()
+    (folder / "models").symlink_to(models_dir)
+    return folder
+
+
+def shell(command: str) -> str:
+    """Paste a line into a shell."""
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, encoding="utf-8")
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_the_printed_line_reads_the_sample_and_ctrl_c_ends_every_process(data_dir: Path) -> None:
+    with serving(data_dir, 0) as service:
+        assert shell(service.curl_line) == json.dumps(
+            {"ok": 1, "msg": "查询成功", "data": "".join(SAMPLE_LINES)}, ensure_ascii=False, separators=(",", ":")
+        )
+        blocks = json.loads(shell(f"{service.curl_line} -F ver=1"))
+        assert blocks["data"] == [{"words": line} for line in SAMPLE_LINES]
+        family = psutil.Process(service.process.pid).children(recursive=True)
+        errors = service.interrupt()
+    assert service.process.returncode == 0
+    assert len(family) >= 2
+    assert psutil.wait_procs(family, timeout=SECONDS)[1] == []
+    logged = [json.loads(line) for line in errors.splitlines()]
+    assert {line["level"] for line in logged} == {"info"}
+    assert [line["status"] for line in logged if line["event"] == "call"] == [200, 200]
+
+
+def test_a_second_service_takes_another_port_and_shows_the_same_appcode(data_dir: Path) -> None:
+    with serving(data_dir, 0) as first, serving(data_dir, first.port) as second:
+        assert second.port not in {0, first.port}
+        assert f"(port {first.port} is taken)" in second.printed
+        assert second.appcode == first.appcode
+        assert json.loads(shell(second.curl_line))["ok"] == 1
+    with socket.socket() as other:  # the port is free again, and a later start gets it
+        other.bind(("127.0.0.1", 0))
+        free = other.getsockname()[1]
+    with serving(data_dir, free) as third:
+        assert (third.port, third.appcode) == (free, first.appcode)
+        assert "taken" not in third.printed
+
+
+def test_the_read_command_prints_the_lines_of_the_sample(data_dir: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "ziyan", "read", str(SAMPLE_PICTURE)],
+        env={**os.environ, "ZIYAN_DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert (ran.returncode, ran.stdout.splitlines(), ran.stderr) == (0, SAMPLE_LINES, "")
