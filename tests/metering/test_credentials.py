@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,18 +25,6 @@ from ziyan.metering.keys import KEY_FILE, Keyring
 from ziyan.metering.store import Store, apps, database
 from ziyan.metering.store.schema import metadata
 from ziyan.settings import Settings
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings.load(data_dir=tmp_path / "data 50%")
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    store = Store.open(settings)
-    yield store
-    store.close()
 
 
 def trial_appcode(settings: Settings) -> str:
@@ -104,11 +91,11 @@ def test_services_that_start_together_agree_on_everything(settings: Settings) ->
 # --- at rest ------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_in_the_data_folder_shows_an_appcode(settings: Settings) -> None:
-    store = Store.open(settings)
+def test_nothing_in_the_data_folder_shows_an_appcode(sqlite_settings: Settings) -> None:
+    store = Store.open(sqlite_settings)
     appcode = register_app(store, "app").appcode
     store.close()
-    for file in settings.data_dir.iterdir():
+    for file in sqlite_settings.data_dir.iterdir():
         content = file.read_bytes()
         assert appcode.encode() not in content
         assert bytes.fromhex(appcode) not in content
@@ -138,7 +125,9 @@ def test_a_credential_cannot_be_moved_to_another_row(store: Store) -> None:
     def swap(connection: Connection) -> None:
         statement = text("UPDATE credentials SET app_id = :to WHERE app_id = :this")
         connection.execute(statement, {"this": first.app.id, "to": second.app.id})
-        connection.execute(text("UPDATE credentials SET sealed = (SELECT min(sealed) FROM credentials)"))
+        connection.execute(
+            text("UPDATE credentials SET sealed = (SELECT sealed FROM credentials ORDER BY sealed LIMIT 1)")
+        )
 
     store.transact(swap, write=True)
     with pytest.raises(SettingsError, match="another key"):
@@ -188,11 +177,13 @@ def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
     assert differences == []
 
 
-def test_sqlite_writes_ahead_and_keeps_foreign_keys(store: Store) -> None:
+def test_sqlite_writes_ahead_and_keeps_foreign_keys(sqlite_settings: Settings) -> None:
+    store = Store.open(sqlite_settings)
     pragmas = [
         store.transact(lambda c, n=name: c.execute(text(f"PRAGMA {n}")).scalar())
         for name in ("journal_mode", "foreign_keys", "synchronous")
     ]
+    store.close()
     assert pragmas == ["wal", 1, 2]
 
 
@@ -207,12 +198,12 @@ def test_what_raises_is_rolled_back(store: Store) -> None:
 
 
 async def test_a_locked_database_is_a_store_error_and_readers_do_not_mind(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_SECONDS", 0)
-    store = Store.open(settings)
+    store = Store.open(sqlite_settings)
     registered = register_app(store, "app")
-    with sqlite3.connect(settings.data_dir / "ziyan.db", isolation_level=None) as writer:
+    with sqlite3.connect(sqlite_settings.data_dir / "ziyan.db", isolation_level=None) as writer:
         writer.execute("BEGIN IMMEDIATE")
         assert await app_of_appcode(store, registered.appcode) == registered.app
         with pytest.raises(StoreError):
@@ -224,27 +215,27 @@ async def test_a_locked_database_is_a_store_error_and_readers_do_not_mind(
 
 
 def test_switching_to_write_ahead_waits_for_another_process(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.data_dir.mkdir()
-    with sqlite3.connect(settings.data_dir / "ziyan.db", isolation_level=None) as other:
+    sqlite_settings.data_dir.mkdir()
+    with sqlite3.connect(sqlite_settings.data_dir / "ziyan.db", isolation_level=None) as other:
         other.execute("CREATE TABLE something (x)")
         other.execute("BEGIN IMMEDIATE")
         monkeypatch.setattr(database, "_BUSY_SECONDS", 0)
         monkeypatch.setattr(database, "_SWITCH_SECONDS", -1)
         with pytest.raises(StoreError):
-            Store.open(settings)
+            Store.open(sqlite_settings)
         monkeypatch.setattr(database, "_SWITCH_SECONDS", 60)
         monkeypatch.setattr(database.time, "sleep", lambda _: other.execute("ROLLBACK"))
-        Store.open(settings).close()
+        Store.open(sqlite_settings).close()
     other.close()
 
 
-async def test_a_damaged_database_is_a_store_error(settings: Settings) -> None:
-    Store.open(settings).close()
-    (settings.data_dir / "ziyan.db").write_bytes(b"no database at all" * 1000)
+async def test_a_damaged_database_is_a_store_error(sqlite_settings: Settings) -> None:
+    Store.open(sqlite_settings).close()
+    (sqlite_settings.data_dir / "ziyan.db").write_bytes(b"no database at all" * 1000)
     with pytest.raises(StoreError):
-        Store.open(settings)
+        Store.open(sqlite_settings)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +251,15 @@ async def test_a_damaged_database_is_a_store_error(settings: Settings) -> None:
 def test_a_database_address_that_is_none_is_told(tmp_path: Path, url: str, told: str) -> None:
     with pytest.raises(SettingsError, match=told):
         Store.open(Settings.load(data_dir=tmp_path, database_url=url))
+
+
+async def test_a_connection_that_postgresql_cut_is_replaced(postgresql_settings: Settings) -> None:
+    store = Store.open(postgresql_settings)
+    registered = register_app(store, "app")
+    with pytest.raises(StoreError):
+        store.transact(lambda connection: connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())")))
+    assert await app_of_appcode(store, registered.appcode) == registered.app
+    store.close()
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
