@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from ziyan.ocr.types import Pixels, Polygon
 
@@ -12,6 +11,13 @@ from ziyan.ocr.types import Pixels, Polygon
 LINE_HEIGHT = 48
 #: Corners this near to a pixel grid (in pixels) are cut out rather than warped.
 _STRAIGHT = 0.75
+#: Quads are warped at up to this many times the height that is wanted.
+_OVERSIZE = 4.0
+#: OpenCV warps pictures up to 32,767 pixels a side.
+_WARPED = 32_000
+#: Widest crop: what is longer has no readable height.
+_COLUMNS = 64_000
+_NOTHING: Pixels = np.zeros((1, 1, 3), np.uint8)
 
 
 def quad_size(quad: Polygon) -> tuple[float, float]:
@@ -50,35 +56,47 @@ def cut_line(pixels: Pixels, quad: Polygon, height: int = LINE_HEIGHT) -> Pixels
     """
     width, own_height = quad_size(quad)
     width, own_height = max(width, 1.0), max(own_height, 1.0)
-    columns = max(1, round(width * height / own_height))
-    low, high = quad.min(axis=0), quad.max(axis=0)
-    if np.abs(quad - np.array([low, [high[0], low[1]], high, [low[0], high[1]]])).max() < _STRAIGHT:
-        native = _cut_straight(pixels, low, high)
-    else:
-        native = _cut_warped(pixels, quad, width, own_height)
+    columns = min(_COLUMNS, max(1, round(width * height / own_height)))
+    native = _cut_straight(pixels, quad)
+    if native is None:
+        # What is far larger than needed is shrunk before it is warped: averaged, and at a bounded cost.
+        native = _cut_warped(pixels, quad, (width, own_height), min(1.0, _OVERSIZE * height / own_height))
     return scaled(native, columns, height)
 
 
-def _cut_straight(pixels: Pixels, low: npt.NDArray[np.float32], high: npt.NDArray[np.float32]) -> Pixels:
+def _cut_straight(pixels: Pixels, quad: Polygon) -> Pixels | None:
+    """The rows and columns inside ``quad``, turned upright; None where its sides are not those of the picture."""
+    low, high = quad.min(axis=0), quad.max(axis=0)
+    corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
+    quarters = [k for k in range(4) if np.abs(np.roll(quad, k, axis=0) - corners).max() < _STRAIGHT]
+    if not quarters:
+        return None
     x0, y0 = np.floor(low).astype(int)
     x1, y1 = np.maximum(np.ceil(high).astype(int), (x0 + 1, y0 + 1))
     rows, columns = pixels.shape[:2]
     inside = pixels[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    if not inside.size:
+        return _NOTHING
     edges = (max(-y0, 0), max(y1 - rows, 0), max(-x0, 0), max(x1 - columns, 0))
-    if any(edges) and inside.size:
+    if any(edges):
         inside = np.asarray(cv2.copyMakeBorder(inside, *edges, cv2.BORDER_REPLICATE), np.uint8)
-    return inside if inside.size else np.zeros((1, 1, 3), np.uint8)
+    return np.rot90(inside, quarters[0])
 
 
-def _cut_warped(pixels: Pixels, quad: Polygon, width: float, height: float) -> Pixels:
-    size = max(1, round(width)), max(1, round(height))
-    corners = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float32)
+def _cut_warped(pixels: Pixels, quad: Polygon, size: tuple[float, float], shrink: float) -> Pixels:
     # Only the surroundings are warped from: OpenCV's warps stop at 32,767 pixels a side.
     low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - 2, 0)
     high = np.ceil(quad.max(axis=0)).astype(int) + 2
     near = pixels[low[1] : max(high[1], 0), low[0] : max(high[0], 0)]
     if not near.size:
-        return np.zeros((1, 1, 3), np.uint8)
-    matrix = cv2.getPerspectiveTransform((quad - low).astype(np.float32), corners)
-    warped = cv2.warpPerspective(near, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return _NOTHING
+    rows, columns = near.shape[:2]
+    shrink = min(shrink, _WARPED / max(rows, columns, *size))
+    if shrink < 1:
+        near = scaled(near, max(1, round(columns * shrink)), max(1, round(rows * shrink)))
+    width, height = max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
+    source = (quad - low) * (near.shape[1] / columns, near.shape[0] / rows)
+    target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(source.astype(np.float32), target)
+    warped = cv2.warpPerspective(near, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(warped, np.uint8)

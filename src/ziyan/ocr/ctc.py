@@ -19,14 +19,14 @@ class Token:
     Attributes:
         text: The character.
         score: Its highest probability over the time steps it spans, 0..1.
-        start: First time step.
-        stop: The step after its last.
+        start: Where it begins: its first time step, or what the caller made of it.
+        stop: Where it ends: the step after its last.
     """
 
     text: str
     score: float
-    start: int
-    stop: int
+    start: float
+    stop: float
 
 
 def decode_greedy(probs: Probs, charset: Sequence[str]) -> list[Token]:

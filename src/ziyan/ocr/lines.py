@@ -98,7 +98,7 @@ def _read_column(pixels: Pixels, quad: Polygon, alphabet: Alphabet, quick: Alpha
     lying = quick.read(lying_crop)
     _, height = quad_size(quad)
     centers = [(token.start + token.stop) / 2 for token in lying.tokens]
-    pitch = float(np.median(np.diff(centers))) / lying.steps * height if len(centers) > 2 else None
+    pitch = float(np.median(np.diff(centers))) / lying.width * height if len(centers) > 2 else None
     stacked = alphabet.read(cut_column(pixels, quad, pitch))
     if stacked.score >= _GOOD and stacked.weight >= lying.weight:
         return stacked

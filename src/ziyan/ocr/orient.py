@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ziyan.ocr.crop import cut_line, grow_quad, quad_size
+from ziyan.ocr.crop import LINE_HEIGHT, cut_line, grow_quad, quad_size
 from ziyan.ocr.recognize import Reading
 from ziyan.ocr.stack import lay_side_by_side
 from ziyan.ocr.types import Orientation, Pixels, Polygon, Region
@@ -144,5 +144,6 @@ def cut_column(pixels: Pixels, quad: Polygon, pitch: float | None) -> Pixels:
         pitch: Pixels from one character to the next; None takes nine tenths of the column's width.
     """
     width, height = quad_size(quad)
-    column = cut_line(pixels, quad, max(1, round(height)))
-    return lay_side_by_side(column, pitch or 0.9 * width)
+    scale = min(1.0, 2 * LINE_HEIGHT / max(width, 1.0))
+    column = cut_line(pixels, quad, max(1, round(height * scale)))
+    return lay_side_by_side(column, (pitch or 0.9 * width) * scale)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -17,15 +18,16 @@ import numpy.typing as npt
 from ziyan.ocr.crop import LINE_HEIGHT
 from ziyan.ocr.ctc import Token, decode_greedy
 from ziyan.ocr.session import Session, Tensor
-from ziyan.ocr.spaces import add_spaces
+from ziyan.ocr.spaces import add_spaces, count_ink
 from ziyan.ocr.types import Pixels
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 _SHORTEST = 64
-#: Crops are cut off here: the widest input that the files were made for, times two.
-WIDEST = 6400
+#: Widest crop that is read at once, the widest the files were made for; longer ones are cut within the last share.
+WIDEST = 3200
+_CUT_WITHIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ class Reading:
     """One crop read.
 
     Attributes:
-        tokens: The characters; time steps as shares of the crop's width, see ``steps``.
-        steps: Time steps that the crop itself (without padding) spans.
+        tokens: The characters, their starts and stops in columns of the crop.
+        width: Columns of the crop.
         model: Which weights read it.
     """
 
     tokens: tuple[Token, ...]
-    steps: float
+    width: int
     model: str
 
     @property
@@ -67,13 +69,23 @@ class Alphabet:
     session: Session
 
     def read(self, crop: Pixels) -> Reading:
-        """Read one crop, ``[48, W, 3]`` uint8 RGB."""
-        crop = crop[:, :WIDEST]
+        """Read one crop, ``[48, W, 3]`` uint8 RGB.  Long ones are read in parts cut where there is least ink."""
+        cuts = find_cuts(crop)
+        parts = [self._read_part(crop[:, a:b]) for a, b in pairwise(cuts)]
+        tokens: list[Token] = []
+        for part, start in zip(parts, cuts, strict=False):
+            tokens += [replace(token, start=token.start + start, stop=token.stop + start) for token in part]
+        return Reading(tuple(tokens), crop.shape[1], self.name)
+
+    def _read_part(self, crop: Pixels) -> list[Token]:
         tensor = to_tensor(crop)
         probs = self.session.run(tensor)[0]
-        columns_per_step = tensor.shape[3] / len(probs)
-        tokens = add_spaces(decode_greedy(probs, self.charset), crop, columns_per_step)
-        return Reading(tokens, crop.shape[1] / columns_per_step, self.name)
+        scale = tensor.shape[3] / len(probs)
+        tokens = [
+            replace(token, start=token.start * scale, stop=token.stop * scale)
+            for token in decode_greedy(probs, self.charset)
+        ]
+        return add_spaces(tokens, crop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,19 @@ class Recognizer:
     def glance(self, crops: Iterable[Pixels]) -> list[Reading]:
         """Cheap readings of ``crops``."""
         return self.map(self.quick.read, crops)
+
+
+def find_cuts(crop: Pixels) -> list[int]:
+    """Columns where ``crop`` is cut into parts of at most ``WIDEST``, both ends included."""
+    cuts, width = [0], crop.shape[1]
+    while width - cuts[-1] > WIDEST:
+        first = cuts[-1] + round(WIDEST * (1 - _CUT_WITHIN))
+        ink = count_ink(crop[:, first : cuts[-1] + WIDEST])
+        # The middle of the widest stretch with the least ink: between words rather than between strokes.
+        emptiest = np.flatnonzero(ink == ink.min())
+        runs = np.split(emptiest, np.flatnonzero(np.diff(emptiest) > 1) + 1)
+        cuts.append(first + int(np.median(max(runs, key=len))))
+    return [*cuts, width]
 
 
 def bucket_width(columns: int) -> int:

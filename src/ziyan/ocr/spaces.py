@@ -26,19 +26,18 @@ _SAME = 13.0, 2.5
 _LATIN = re.compile(r"[!-~€£¥]")
 
 
-def add_spaces(tokens: Sequence[Token], crop: Pixels, columns_per_step: float) -> tuple[Token, ...]:
+def add_spaces(tokens: Sequence[Token], crop: Pixels) -> list[Token]:
     """``tokens`` with the spaces that stand between Latin letters, digits and their punctuation on the picture.
 
     Args:
-        tokens: As decoded.
+        tokens: As decoded, their places in columns of the crop.
         crop: ``[48, W, 3]`` uint8 that was read.
-        columns_per_step: Columns of the crop that one time step spans.
     """
     pairs = [i for i, (a, b) in enumerate(pairwise(tokens)) if _LATIN.match(a.text) and _LATIN.match(b.text)]
     if not pairs:
-        return tuple(tokens)
+        return list(tokens)
     empty = _empty_columns(crop)
-    middles = [(token.start + token.stop) / 2 * columns_per_step for token in tokens]
+    middles = [(token.start + token.stop) / 2 for token in tokens]
     gaps = {i: _longest_run(empty, middles[i], middles[i + 1]) for i in pairs}
     usual = float(np.percentile(list(gaps.values()), 75))
     spaced: list[Token] = []
@@ -46,7 +45,7 @@ def add_spaces(tokens: Sequence[Token], crop: Pixels, columns_per_step: float) -
         spaced.append(token)
         if i in gaps and gaps[i] >= _least_gap(token.text, tokens[i + 1].text, usual):
             spaced.append(Token(" ", min(token.score, tokens[i + 1].score), token.stop, tokens[i + 1].start))
-    return tuple(spaced)
+    return spaced
 
 
 def _least_gap(left: str, right: str, usual: float) -> float:
@@ -74,12 +73,16 @@ def _kind(character: str) -> str:
 
 def _empty_columns(crop: Pixels) -> npt.NDArray[np.bool_]:
     """``[W]``: columns without ink.  A line that runs through all columns (ruling, underline) is no ink."""
+    ink = count_ink(crop)
+    return np.asarray(ink <= np.percentile(ink, 8) + 0.5)
+
+
+def count_ink(crop: Pixels) -> npt.NDArray[np.int32]:
+    """``[W]``: how many pixels of each column are ink, whichever of ink and paper is lighter."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
-    if mask.mean() > 0.5:
-        mask = 1 - mask
-    counts = mask.sum(axis=0, dtype=np.int32)
-    return np.asarray(counts <= np.percentile(counts, 8) + 0.5)
+    ink = np.asarray(mask, np.int32)
+    return np.asarray((1 - ink if ink.mean() > 0.5 else ink).sum(axis=0, dtype=np.int32))
 
 
 def _longest_run(empty: npt.NDArray[np.bool_], start: float, stop: float) -> float:

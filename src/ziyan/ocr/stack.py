@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ziyan.ocr.crop import LINE_HEIGHT, scaled
+from ziyan.ocr.spaces import count_ink
 from ziyan.ocr.types import Pixels
 
 #: Rows that a column's width is scaled to where its cuts are looked for.
@@ -68,13 +69,9 @@ def find_cuts(ink: npt.NDArray[np.float32], pitch: float) -> list[int]:
 
 
 def _ink(column: Pixels) -> npt.NDArray[np.float32]:
-    """Share of ink in each row, 0..1: distance from the column's own paper, whichever of the two is lighter."""
-    grey = cv2.cvtColor(column, cv2.COLOR_RGB2GRAY)
-    _threshold, mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    if mask.mean() > 0.5:
-        mask = 1 - mask
-    rows: npt.NDArray[np.float32] = mask[:, 1:-1].mean(axis=1, dtype=np.float32)
-    return np.minimum(1.0, rows * 4).astype(np.float32)
+    """Share of ink in each row, 0..1."""
+    share = count_ink(np.swapaxes(column, 0, 1)) / column.shape[1]
+    return np.asarray(np.minimum(1.0, share * 4), np.float32)
 
 
 def _cell(part: Pixels) -> Pixels:

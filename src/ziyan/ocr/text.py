@@ -45,7 +45,7 @@ def line_words(reading: Reading, quad: Polygon, vertical: bool) -> tuple[Word, .
     words = []
     for group in groups:
         tokens = [reading.tokens[i] for i in group]
-        start, stop = tokens[0].start / reading.steps, tokens[-1].stop / reading.steps
+        start, stop = tokens[0].start / reading.width, tokens[-1].stop / reading.width
         score = float(np.mean([token.score for token in tokens]))
         words.append(Word("".join(t.text for t in tokens), score, _part(quad, start, min(1.0, stop), vertical)))
     return tuple(words)
