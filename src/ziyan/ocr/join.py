@@ -7,9 +7,10 @@ stroke) is read only if the gap is part of the crop.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ziyan.ocr.orient import Strip
 from ziyan.ocr.types import Polygon, Region
@@ -31,24 +32,21 @@ def join_strips(strips: Sequence[Strip]) -> list[Strip]:
     return level + _join([strip for strip in strips if strip.vertical], _COLUMN_GAP)
 
 
-def _join(strips: list[Strip], widest_gap: float) -> list[Strip]:
+def _join(strips: Sequence[Strip], widest_gap: float) -> list[Strip]:
     """Grow each strip, from the longest on, by its next neighbours on the line."""
-    waiting = sorted(strips, key=lambda strip: -_Run(strip).length)
+    runs = sorted((_Run(strip) for strip in strips), key=lambda run: -run.length)
+    table = _Table.of(runs)
+    waiting = np.ones(len(runs), np.bool_)
     joined = []
-    while waiting:
-        strip = waiting.pop(0)
-        if _Run(strip).length < _Run(strip).height:
-            joined.append(strip)
+    for first, run in enumerate(runs):
+        if not waiting[first]:
             continue
-        while True:
-            run = _Run(strip)
-            offsets = run.offsets(waiting)
-            fits = [i for i, other in enumerate(waiting) if run.continues(other, offsets[i], widest_gap)]
-            if not fits:
-                break
-            strip = run.with_pieces([waiting[i] for i in fits])
-            waiting = [other for i, other in enumerate(waiting) if i not in set(fits)]
-        joined.append(strip)
+        waiting[first] = False
+        if run.length >= run.height:
+            while (fits := np.flatnonzero(waiting & table.continues(run, widest_gap))).size:
+                waiting[fits] = False
+                run = run.with_pieces([runs[i] for i in fits])
+        joined.append(run.strip)
     return joined
 
 
@@ -60,6 +58,7 @@ class _Run:
         if strip.vertical:
             quad = np.roll(quad, -1, axis=0)
         self.strip = strip
+        self.middle = quad.mean(axis=0)
         self.origin = (quad[0] + quad[3]) / 2
         run = (quad[1] + quad[2]) / 2 - self.origin
         self.length = float(np.hypot(*run))
@@ -67,33 +66,44 @@ class _Run:
         self.along = run / max(self.length, 1e-6)
         self.across = np.array([-self.along[1], self.along[0]])
 
-    def offsets(self, others: Sequence[Strip]) -> list[tuple[float, float]]:
-        """Middles of ``others``, along and across."""
-        middles = [other.quad.mean(axis=0) - self.origin for other in others]
-        return [(float(middle @ self.along), float(middle @ self.across)) for middle in middles]
-
-    def continues(self, other: Strip, offset: tuple[float, float], widest_gap: float) -> bool:
-        """Whether ``other`` is a piece of the same line, right before or after."""
-        if abs(offset[1]) > self.height:
-            return False
-        run = _Run(other)
-        low, high = sorted((self.height, run.height))
-        if high > _HEIGHT_RATIO * low or abs(offset[1]) > _LEVEL * low:
-            return False
-        if run.length > 2 * run.height and float(run.along @ self.along) < _PARALLEL:
-            return False
-        gap = abs(offset[0] - self.length / 2) - (self.length + run.length) / 2
-        return -_OVERLAP * low <= gap <= widest_gap * low
-
-    def with_pieces(self, pieces: Sequence[Strip]) -> Strip:
-        """One strip around this and ``pieces``, along this one's direction."""
-        points: Polygon = np.concatenate([self.strip.quad, *(piece.quad for piece in pieces)])
+    def with_pieces(self, pieces: Sequence[_Run]) -> _Run:
+        """One run around this and ``pieces``, along this one's direction."""
+        points: Polygon = np.concatenate([self.strip.quad, *(piece.strip.quad for piece in pieces)])
         x, y = (points - self.origin) @ self.along, (points - self.origin) @ self.across
         corners = ((x.min(), y.min()), (x.max(), y.min()), (x.max(), y.max()), (x.min(), y.max()))
         quad = np.array([self.origin + a * self.along + b * self.across for a, b in corners], np.float32)
         if self.strip.vertical:
             quad = np.roll(quad, 1, axis=0)
-        lengths = [self.length, *(_Run(piece).length for piece in pieces)]
-        scores = [strip.region.detection_score for strip in (self.strip, *pieces)]
+        lengths = [self.length, *(piece.length for piece in pieces)]
+        scores = [self.strip.region.detection_score, *(piece.strip.region.detection_score for piece in pieces)]
         region = Region(quad, float(np.average(scores, weights=lengths)))
-        return replace(self.strip, quad=quad, region=region)
+        return _Run(replace(self.strip, quad=quad, region=region))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Table:
+    """Runs by column, because every run is compared with every other: ``[N, 2]`` and ``[N]`` float64."""
+
+    middles: npt.NDArray[np.float64]
+    alongs: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.float64]
+    heights: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, runs: Sequence[_Run]) -> _Table:
+        """The table of ``runs``."""
+        middles = np.array([run.middle for run in runs]).reshape(-1, 2)
+        alongs = np.array([run.along for run in runs]).reshape(-1, 2)
+        return cls(middles, alongs, np.array([run.length for run in runs]), np.array([run.height for run in runs]))
+
+    def continues(self, run: _Run, widest_gap: float) -> npt.NDArray[np.bool_]:
+        """``[N]``: which are pieces of the same line as ``run``, right before or after."""
+        offsets = self.middles - run.origin
+        off = np.abs(offsets @ run.across)
+        low, high = np.minimum(run.height, self.heights), np.maximum(run.height, self.heights)
+        level = (high <= _HEIGHT_RATIO * low) & (off <= _LEVEL * low)
+        # The direction of a short piece says nothing.
+        parallel = (self.lengths <= 2 * self.heights) | (self.alongs @ run.along >= _PARALLEL)
+        gap = np.abs(offsets @ run.along - run.length / 2) - (run.length + self.lengths) / 2
+        fits: npt.NDArray[np.bool_] = level & parallel & (-_OVERLAP * low <= gap) & (gap <= widest_gap * low)
+        return fits
