@@ -16,13 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from ziyan.ocr.crop import quad_size
-from ziyan.ocr.orient import Pose
+from ziyan.ocr.orient import TALL, Pose
 from ziyan.ocr.types import Line, Polygon
 
 #: A piece counts as running text from this width on, in multiples of its height.
@@ -74,28 +73,38 @@ Block = list[Row]
 
 def order_pieces(pieces: Sequence[Piece]) -> list[Block]:
     """Blocks of rows of pieces, all three in reading order; every piece exactly once."""
-    if not pieces:
-        return []
-    gutter = _find_gutter(pieces)
-    if gutter is None:
-        return [_rows(pieces)]
-    return [block for part in gutter for block in order_pieces(part)]
+    blocks: list[Block] = []
+    waiting = [list(pieces)]
+    while waiting:
+        if not (part := waiting.pop()):
+            continue
+        if (gutter := _find_gutter(part)) is None:
+            blocks.append(_rows(part))
+        else:
+            waiting.extend(reversed(gutter))
+    return blocks
 
 
 def _find_gutter(pieces: Sequence[Piece]) -> tuple[list[Piece], ...] | None:
     """Above, left, right and below of the best gutter, or None."""
-    best: tuple[int, tuple[list[Piece], ...]] | None = None
+    pieces = sorted(pieces, key=lambda p: p.y)
+    table = np.array([(p.x0, p.x1, _runs(p)) for p in pieces])
+    best: tuple[list[Piece], list[Piece]] | None = None
+    worth = 0, 0
     for x in _gutter_candidates(pieces):
-        for parts in _stretches(pieces, x):
-            beside = len(parts[1]) + len(parts[2])
-            if best is None or beside > best[0]:
-                best = beside, parts
-    return best and best[1]
+        for stretch in _stretches(table, x, at_least=worth[0]):
+            left, right = [pieces[i] for i in stretch[0]], [pieces[i] for i in stretch[1]]
+            left, right = _without_outliers(left, right), _without_outliers(right, left)
+            # Of equals the one nearer the middle: both halves are soon ordered.
+            size = len(left) + len(right), min(len(left), len(right))
+            if size > worth and _is_column(left) and _is_column(right):
+                best, worth = (left, right), size
+    return best and _four_parts(pieces, *best)
 
 
 def _gutter_candidates(pieces: Sequence[Piece]) -> list[float]:
     """Places just left of where running text begins."""
-    starts = sorted({round(p.x0) for p in pieces if p.width >= _RUNNING_TEXT * p.height})
+    starts = sorted({round(p.x0) for p in pieces if _runs(p)})
     height = float(np.median([p.height for p in pieces]))
     merged: list[float] = []
     for start in starts:
@@ -104,31 +113,49 @@ def _gutter_candidates(pieces: Sequence[Piece]) -> list[float]:
     return [start - 0.25 * height for start in merged]
 
 
-def _stretches(pieces: Sequence[Piece], x: float) -> list[tuple[list[Piece], ...]]:
-    """Every stretch of the page that is two columns at ``x``, each as above, left, right, below."""
-    crossing = sorted((p for p in pieces if p.x0 < x < p.x1), key=lambda p: p.y)
-    edges = [-np.inf, *(p.y for p in crossing), np.inf]
-    found: list[tuple[list[Piece], ...]] = []
-    for low, high in pairwise(edges):
-        inside = [p for p in pieces if low < p.y < high and not p.x0 < x < p.x1]
-        left, right = [p for p in inside if p.x1 <= x], [p for p in inside if p.x0 >= x]
-        left, right = _without_outliers(left, right), _without_outliers(right, left)
-        if not (_is_column(left) and _is_column(right)):
-            continue
-        beside = {p.index for p in (*left, *right)}
-        top, bottom = min(p.y for p in (*left, *right)), max(p.y for p in (*left, *right))
-        others = [p for p in pieces if p.index not in beside]
-        above = [p for p in others if p.y < (top + bottom) / 2]
-        below = [p for p in others if p.y >= (top + bottom) / 2]
-        found.append((above, left, right, below))
-    return found
+def _stretches(table: npt.NDArray[np.float64], x: float, at_least: int) -> list[tuple[list[int], list[int]]]:
+    """What may be two columns at ``x``: the pieces left and right of it between any two that cross it.
+
+    Args:
+        table: ``[N, 3]``, left end, right end and whether it is running text, of each piece from the top down.
+        x: Where the gutter would be.
+        at_least: Pieces that both sides must have together.
+
+    Returns:
+        Rows of ``table`` on the left and on the right.
+    """
+    x0, x1, running = table.T
+    left, right = x1 <= x, x0 >= x
+    # Stretches are numbered by the crossing pieces above them.
+    number = np.cumsum(~(left | right))
+    count = int(number[-1]) + 1
+    lines = np.bincount(number, left | right, count)
+    running_left, running_right = (np.bincount(number, side * running, count) for side in (left, right))
+    promising = (np.minimum(running_left, running_right) >= _COLUMN_LINES) & (lines >= at_least)
+    return [
+        (np.flatnonzero(left & (number == i)).tolist(), np.flatnonzero(right & (number == i)).tolist())
+        for i in np.flatnonzero(promising)
+    ]
+
+
+def _four_parts(pieces: Sequence[Piece], left: list[Piece], right: list[Piece]) -> tuple[list[Piece], ...]:
+    """Above, left, right and below: whatever is in neither column belongs to the nearer end of them."""
+    columns = [*left, *right]
+    beside = {p.index for p in columns}
+    middle = (min(p.y for p in columns) + max(p.y for p in columns)) / 2
+    others = [p for p in pieces if p.index not in beside]
+    return [p for p in others if p.y < middle], left, right, [p for p in others if p.y >= middle]
+
+
+def _runs(piece: Piece) -> bool:
+    """Whether it is wide enough to be running text."""
+    return piece.width >= _RUNNING_TEXT * piece.height
 
 
 def _without_outliers(column: list[Piece], other: list[Piece]) -> list[Piece]:
     """``column`` without what stands apart from it, above or below all of ``other``: headers, footnotes, numbers."""
     if len(column) < _COLUMN_LINES or len(other) < _COLUMN_LINES:
         return column
-    column = sorted(column, key=lambda p: p.y)
     pitch = float(np.median(np.diff([p.y for p in column])))
     top, bottom = min(p.top for p in other), max(p.bottom for p in other)
     apart = 1.7 * max(pitch, column[0].height)
@@ -143,7 +170,7 @@ def _is_column(pieces: Sequence[Piece]) -> bool:
     """Whether ``pieces`` are running text one line under another."""
     if len(pieces) < _COLUMN_LINES:
         return False
-    running = sum(p.width >= _RUNNING_TEXT * p.height for p in pieces)
+    running = sum(map(_runs, pieces))
     return running >= _COLUMN_LINES and running >= 0.6 * len(pieces)
 
 
@@ -182,14 +209,20 @@ def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
         The lines, numbered by block, and degrees clockwise by which the text runs off the page's own horizontal.
     """
     turned = np.deg2rad(float(pose.orientation))
-    level = [line for line in lines if not line.vertical]
-    columns = [line for line in lines if line.vertical]
+    columns = [line for line in lines if line.vertical or (pose.vertical and not _is_flat(line))]
+    level = [line for line in lines if line not in columns]
     skew = _skew(level, turned)
     x_axis, y_axis = _axes(turned + skew)
     ordered = _order(level, x_axis, y_axis), _order(columns, y_axis, -x_axis)
     blocks = [block for group in _by_top(ordered, y_axis) for block in group]
     numbered = [replace(line, block=number) for number, block in enumerate(blocks) for line in block]
     return numbered, round(float(np.rad2deg(skew)), 2)
+
+
+def _is_flat(line: Line) -> bool:
+    """Whether it is too wide for a character or two at the end of a column."""
+    width, height = quad_size(line.polygon)
+    return width >= TALL * height
 
 
 def _by_top(groups: Sequence[list[list[Line]]], y_axis: npt.NDArray[np.float64]) -> list[list[list[Line]]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ziyan.ocr.crop import cut_line, quad_size
-from ziyan.ocr.orient import Strip, cut_column, turn
+from ziyan.ocr.orient import CLEARLY_TALL, TALL, Strip, cut_column, turn
 from ziyan.ocr.recognize import Alphabet, Reading, Recognizer
 from ziyan.ocr.text import line_text, line_words
 from ziyan.ocr.types import Line, Pixels, Polygon, ReadOptions
@@ -16,10 +16,13 @@ from ziyan.ocr.types import Line, Pixels, Polygon, ReadOptions
 _DOUBTFUL = 0.7
 #: From this score on characters laid side by side are not also read on their backs.
 _GOOD = 0.93
+#: Strips read before it is asked whether there is text at all, and the least share of them that holds some.
+_BATCH = 96
+_TEXT_SHARE = 0.2
+#: Lines no longer than this do not prove text.
+_SPECKS = 2
 #: How much better another way must read.
 _MARGIN = 0.1
-#: Tall regions up to this many times as high as wide may be one upright character.
-_ONE_CHARACTER = 2.5
 
 
 def read_lines(
@@ -29,7 +32,7 @@ def read_lines(
     options: ReadOptions,
     stop: Callable[[], None],
 ) -> list[Line]:
-    """Lines of the strips that hold text, in the strips' order.
+    """Lines of the strips that hold text, in no particular order.
 
     Args:
         pixels: ``[H, W, 3]`` uint8, the picture the strips lie on.
@@ -56,7 +59,17 @@ def read_lines(
             words=line_words(reading, quad, vertical) if options.words else (),
         )
 
-    return [line for line in recognizer.map(read, strips) if line is not None]
+    lines: list[Line] = []
+    tried = 0
+    # Most certain first, a few at a time: on a texture that looks like text all over, reading soon ends.
+    order = sorted(range(len(strips)), key=lambda i: -strips[i].region.detection_score)
+    for batch in range(0, len(order), _BATCH):
+        chosen = [strips[i] for i in order[batch : batch + _BATCH]]
+        lines += [line for line in recognizer.map(read, chosen) if line is not None]
+        tried += len(chosen)
+        if len(lines) < _TEXT_SHARE * tried and all(len(line.text) <= _SPECKS for line in lines):
+            return []
+    return lines
 
 
 def _least_score(text: str, detection_score: float, min_score: float) -> float:
@@ -72,13 +85,13 @@ def _best_way(
     pixels: Pixels, strip: Strip, alphabet: Alphabet, quick: Alphabet, options: ReadOptions
 ) -> tuple[Polygon, Reading, bool]:
     """Where the line begins, what stands on it, and whether it runs from top to bottom."""
-    if strip.vertical:
-        width, height = quad_size(strip.quad)
+    width, height = quad_size(strip.quad)
+    if strip.vertical and height > CLEARLY_TALL * width:
+        return strip.quad, _read_column(pixels, strip.quad, alphabet, quick), True
+    if height > TALL * width:
         column = _read_column(pixels, strip.quad, alphabet, quick)
-        if height > _ONE_CHARACTER * width:
-            return strip.quad, column, True
         upright = alphabet.read(cut_line(pixels, strip.quad))
-        return (strip.quad, column, True) if column.score > upright.score else (strip.quad, upright, False)
+        return (strip.quad, column, True) if column.weight > upright.weight else (strip.quad, upright, False)
     reading = alphabet.read(cut_line(pixels, strip.quad))
     if options.line_orientation and reading.score < _DOUBTFUL:
         turned = turn(strip.quad, 2)

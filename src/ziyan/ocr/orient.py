@@ -20,9 +20,12 @@ Glance = Callable[[Sequence[Pixels]], list[Reading]]
 
 #: A region is tall when it is this many times as high as wide.
 TALL = 1.5
+#: And no single character from here on.
+CLEARLY_TALL = 2.5
 #: How far strips reach beyond what was detected, at their ends and (columns) at their sides, in letter heights.
 _SLACK = 0.1
 _COLUMN_SLACK = 0.05
+_MARKS = 0.12
 #: Lines read each way to find how the page lies.
 _SAMPLES = 3
 #: And how much of each, in multiples of its height.
@@ -128,9 +131,15 @@ def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
     for region in regions:
         quad = turn(region.polygon, quarters)
         width, height = quad_size(quad)
-        vertical = height >= TALL * width
-        along, across = _SLACK * min(width, height), (_COLUMN_SLACK if vertical else 0.0) * min(width, height)
-        quad = grow_quad(quad, across, along) if vertical else grow_quad(quad, along, across)
+        # On a page of level lines a "1" is taller than wide too: only what is clearly a column is taken for one.
+        vertical = height >= (TALL if pose.vertical else CLEARLY_TALL) * width
+        letters = min(width, height)
+        if vertical:
+            quad = grow_quad(quad, _COLUMN_SLACK * letters, _SLACK * letters)
+            # Full stops and commas stand to the right of the characters and reach out of the column.
+            quad[1:3] += _MARKS * (quad[1:3] - quad[[0, 3]])
+        else:
+            quad = grow_quad(quad, _SLACK * letters, 0.0)
         strips.append(Strip(quad, vertical, region))
     return strips
 

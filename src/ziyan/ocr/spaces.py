@@ -78,11 +78,15 @@ def _empty_columns(crop: Pixels) -> npt.NDArray[np.bool_]:
 
 
 def count_ink(crop: Pixels) -> npt.NDArray[np.int32]:
-    """``[W]``: how many pixels of each column are ink, whichever of ink and paper is lighter."""
+    """``[W]``: how many pixels of each column are ink."""
+    return np.asarray(find_ink(crop).sum(axis=0, dtype=np.int32))
+
+
+def find_ink(crop: Pixels) -> npt.NDArray[np.bool_]:
+    """``[H, W]``: which pixels are ink, whichever of ink and paper is lighter (threshold of Otsu, 1979)."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    mask = cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1]
-    ink = np.asarray(mask, np.int32)
-    return np.asarray((1 - ink if ink.mean() > 0.5 else ink).sum(axis=0, dtype=np.int32))
+    light = np.asarray(cv2.threshold(grey, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[1], np.bool_)
+    return ~light if light.mean() > 0.5 else light
 
 
 def _longest_run(empty: npt.NDArray[np.bool_], start: float, stop: float) -> float:

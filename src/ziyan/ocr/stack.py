@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ziyan.ocr.crop import LINE_HEIGHT, scaled
-from ziyan.ocr.spaces import count_ink
+from ziyan.ocr.spaces import count_ink, find_ink
 from ziyan.ocr.types import Pixels
 
 #: Rows that a column's width is scaled to where its cuts are looked for.
 _FINE = 24
+#: Marks are no larger than this share of the column's width, and have at least so much ink.
+_MARK = 0.45
+_FAINT = 0.01
 _SHORTEST, _LONGEST = 0.55, 1.5
 
 
@@ -36,7 +39,7 @@ def lay_side_by_side(column: Pixels, pitch: float) -> Pixels:
     scale = _FINE / max(1, columns)
     ink = _ink(scaled(column, _FINE, max(_FINE, round(rows * scale))))
     cuts = [round(cut * rows / len(ink)) for cut in find_cuts(ink, pitch * scale)]
-    cells = [_cell(column[a:b]) for a, b in pairwise(cuts) if b > a]
+    cells = [_cell(_settled(column[a:b])) for a, b in pairwise(cuts) if b > a]
     return np.ascontiguousarray(np.concatenate(cells, axis=1))
 
 
@@ -72,6 +75,28 @@ def _ink(column: Pixels) -> npt.NDArray[np.float32]:
     """Share of ink in each row, 0..1."""
     share = count_ink(np.swapaxes(column, 0, 1)) / column.shape[1]
     return np.asarray(np.minimum(1.0, share * 4), np.float32)
+
+
+def _settled(part: Pixels) -> Pixels:
+    """``part`` with a small mark moved to the lower left, where level writing puts full stops and commas.
+
+    In vertical writing they stand in the upper right of their cell or in its middle and are taken for other signs.
+    """
+    ink = find_ink(part)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not len(rows):
+        return part
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    height, width = part.shape[:2]
+    if max(bottom - top, right - left) > _MARK * width or ink.mean() < _FAINT:
+        return part
+    settled = np.empty_like(part)
+    settled[:] = np.median(part[~ink], axis=0)
+    mark = part[top:bottom, left:right]
+    low, near = height - round(0.12 * width), round(0.1 * width)
+    low = max(low, bottom - top)
+    settled[low - (bottom - top) : low, near : near + right - left] = mark
+    return settled
 
 
 def _cell(part: Pixels) -> Pixels:
