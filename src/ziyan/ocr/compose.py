@@ -14,6 +14,7 @@ that one algorithm orders both:
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -90,27 +91,26 @@ def _find_gutter(pieces: Sequence[Piece]) -> tuple[list[Piece], ...] | None:
     pieces = sorted(pieces, key=lambda p: p.y)
     table = np.array([(p.x0, p.x1, _runs(p)) for p in pieces])
     best: tuple[list[Piece], list[Piece]] | None = None
-    worth = 0, 0
+    lines = 0
     for x in _gutter_candidates(pieces):
-        for stretch in _stretches(table, x, at_least=worth[0]):
+        for stretch in _stretches(table, x, lines + 1):
             left, right = [pieces[i] for i in stretch[0]], [pieces[i] for i in stretch[1]]
             left, right = _without_outliers(left, right), _without_outliers(right, left)
-            # Of equals the one nearer the middle: both halves are soon ordered.
-            size = len(left) + len(right), min(len(left), len(right))
-            if size > worth and _is_column(left) and _is_column(right):
-                best, worth = (left, right), size
+            if len(left) + len(right) > lines and _is_column(left) and _is_column(right):
+                best, lines = (left, right), len(left) + len(right)
     return best and _four_parts(pieces, *best)
 
 
 def _gutter_candidates(pieces: Sequence[Piece]) -> list[float]:
-    """Places just left of where running text begins."""
+    """Places just left of where running text begins; the middle one first, so that equal halves are tried first."""
     starts = sorted({round(p.x0) for p in pieces if _runs(p)})
     height = float(np.median([p.height for p in pieces]))
     merged: list[float] = []
     for start in starts:
         if not merged or start - merged[-1] > height / 2:
             merged.append(start)
-    return [start - 0.25 * height for start in merged]
+    middle = len(merged) // 2
+    return [merged[i] - 0.25 * height for i in sorted(range(len(merged)), key=lambda i: abs(i - middle))]
 
 
 def _stretches(table: npt.NDArray[np.float64], x: float, at_least: int) -> list[tuple[list[int], list[int]]]:
@@ -179,23 +179,22 @@ def _rows(pieces: Sequence[Piece]) -> Block:
     rows: list[Row] = []
     for piece in sorted(pieces, key=lambda p: p.y):
         for row in reversed(rows[-6:]):
-            if _fits(piece, row):
-                row.append(piece)
+            place = bisect(row, piece.x0, key=lambda p: p.x0)
+            if _fits(piece, row[max(0, place - 2) : place + 2]):
+                row.insert(place, piece)
                 break
         else:
             rows.append([piece])
-    for row in rows:
-        row.sort(key=lambda p: p.x0)
     return sorted(rows, key=lambda row: float(np.mean([p.y for p in row])))
 
 
-def _fits(piece: Piece, row: Row) -> bool:
-    """Whether ``piece`` stands level with its nearest neighbour in ``row`` and over none of it."""
-    nearest = min(row, key=lambda p: max(p.x0 - piece.x1, piece.x0 - p.x1))
+def _fits(piece: Piece, neighbours: Sequence[Piece]) -> bool:
+    """Whether ``piece`` stands level with the nearest of its would-be neighbours in a row and over none of them."""
+    nearest = min(neighbours, key=lambda p: max(p.x0 - piece.x1, piece.x0 - p.x1))
     low, high = sorted((piece.height, nearest.height))
     if high > _HEIGHT_RATIO * low or abs(piece.y - nearest.y) > _LEVEL * low:
         return False
-    return all(min(piece.x1, p.x1) - max(piece.x0, p.x0) < 0.5 * min(piece.width, p.width) for p in row)
+    return all(min(piece.x1, p.x1) - max(piece.x0, p.x0) < 0.5 * min(piece.width, p.width) for p in neighbours)
 
 
 def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
@@ -277,10 +276,12 @@ def _joined(row: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.ND
     if len(row) == 1:
         return row[0]
     weights = [max(1, len(line.text)) for line in row]
+    polygon = _around(np.concatenate([line.polygon for line in row]), x_axis, y_axis)
     return Line(
         text=" ".join(line.text for line in row),
         score=float(np.average([line.score for line in row], weights=weights)),
-        polygon=_around(np.concatenate([line.polygon for line in row]), x_axis, y_axis),
+        # Columns too begin at their own top-left, though their axes run down and to the left.
+        polygon=np.roll(polygon, 1, axis=0) if row[0].vertical else polygon,
         detection_score=float(np.average([line.detection_score for line in row], weights=weights)),
         vertical=row[0].vertical,
         words=tuple(word for line in row for word in line.words),
