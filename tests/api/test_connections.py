@@ -12,6 +12,7 @@ import pytest
 
 from tests.api.conftest import Service
 from tests.api.wire import Connection, FakeEngine, fingerprint, request
+from ziyan.api import body
 from ziyan.ocr.types import Page, ReadOptions
 
 PICTURE = bytes(range(256)) * 4096  # 1 MiB
@@ -147,6 +148,24 @@ def test_a_client_that_hangs_up_in_its_body_harms_nobody(service: Service) -> No
     with Connection(service.port) as connection:
         connection.send(request(BODY, appcode=service.caller.appcode)[:100_000])
     assert service.post(BODY).status == 200
+
+
+def test_a_body_that_does_not_come_to_its_end_is_refused(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "_BODY_SECONDS", 0.05)
+    reply = service.send(request(BODY, appcode=service.caller.appcode)[:-1])
+    assert (reply.status, reply["X-Ca-Error-Message"]) == (400, "Invalid Body")
+
+
+def test_a_websocket_is_refused(service: Service) -> None:
+    upgrade = (
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {'A' * 24}",
+    )
+    with Connection(service.port) as connection:
+        connection.send(request(method="GET", headers=upgrade))
+        assert connection.read_interim().startswith(b"HTTP/1.1 403")
 
 
 def test_reading_is_cancelled_when_the_client_hangs_up(service_with: Callable[..., Service]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -10,16 +11,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from tests.api.conftest import Service
-from tests.api.wire import request
+from tests.api.wire import FakeEngine, request
+from ziyan.api import server
 from ziyan.api.logs import JsonLines, configure_logging
 from ziyan.api.server import SAMPLE_PICTURE, listen, welcome
-from ziyan.errors import SettingsError
+from ziyan.errors import ModelIntegrityError, SettingsError
 from ziyan.metering.credentials import ensure_trial_app, set_app_disabled
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
@@ -71,6 +73,38 @@ def test_serve_prints_a_command_that_works_and_stops_cleanly_when_told(tmp_path:
     assert process.returncode == 0
     lines = [json.loads(line) for line in errors.splitlines()]
     assert [line["event"] for line in lines] == ["call"]
+
+
+class StartingEngine(FakeEngine):
+    """Somebody presses Ctrl-C while its weights are loading, or the weights turn out to be damaged."""
+
+    def __init__(self, outcome: signal.Signals | Exception) -> None:
+        super().__init__()
+        self.start_with = outcome
+        self.closed = False
+
+    async def start(self) -> None:
+        if isinstance(self.start_with, Exception):
+            raise self.start_with
+        os.kill(os.getpid(), self.start_with)
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("outcome", [signal.SIGINT, signal.SIGTERM, ModelIntegrityError("damaged")])
+def test_a_start_that_is_stopped_or_fails_leaves_nothing_behind(
+    outcome: signal.Signals | Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = StartingEngine(outcome)
+    monkeypatch.setattr(server, "configure_logging", lambda _level: None)
+    monkeypatch.setattr(server, "locate", lambda *_: None)
+    monkeypatch.setattr(server.LocalEngine, "from_settings", lambda _settings: engine)
+    with pytest.raises(ModelIntegrityError) if isinstance(outcome, Exception) else nullcontext():
+        server.serve(Settings.load(port=0))
+    assert engine.closed
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
