@@ -277,13 +277,14 @@ def _joined(row: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.ND
         return row[0]
     weights = [max(1, len(line.text)) for line in row]
     polygon = _around(np.concatenate([line.polygon for line in row]), x_axis, y_axis)
+    vertical = any(line.vertical for line in row)
     return Line(
         text=" ".join(line.text for line in row),
         score=float(np.average([line.score for line in row], weights=weights)),
         # Columns too begin at their own top-left, though their axes run down and to the left.
-        polygon=np.roll(polygon, 1, axis=0) if row[0].vertical else polygon,
+        polygon=np.roll(polygon, 1, axis=0) if vertical else polygon,
         detection_score=float(np.average([line.detection_score for line in row], weights=weights)),
-        vertical=row[0].vertical,
+        vertical=vertical,
         words=tuple(word for line in row for word in line.words),
     )
 

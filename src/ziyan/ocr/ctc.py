@@ -39,7 +39,7 @@ def decode_greedy(probs: Probs, charset: Sequence[str]) -> list[Token]:
     best = probs.argmax(axis=1)
     # A run starts where the class differs from the step before.
     starts = np.flatnonzero(np.diff(best, prepend=-1))
-    stops = np.append(starts[1:], len(best))
+    stops = np.append(starts, len(best))[1:]
     top = probs[np.arange(len(best)), best]
     return [
         Token(charset[best[a]], float(top[a:b].max()), int(a), int(b))

@@ -69,7 +69,9 @@ def find_candidates(prob_map: Floats, options: DBOptions) -> Candidates:
     kernels = (prob_map > options.binary_thresh).astype(np.uint8)
     outlines = cv2.findContours(kernels, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]
     if len(outlines) > options.max_candidates:
-        outlines = sorted(outlines, key=len, reverse=True)[: options.max_candidates]
+        # Not by their number of points: a clean rectangle has four, a ragged speck has more.
+        outlines = sorted(outlines, key=lambda outline: cv2.arcLength(outline, True), reverse=True)
+        outlines = outlines[: options.max_candidates]
     rows = []
     for outline in outlines:
         (x, y), (w, h), angle = cv2.minAreaRect(outline)

@@ -11,7 +11,8 @@ from ziyan.ocr.recognize import Reading
 from ziyan.ocr.types import Polygon, Word
 
 _LATIN = re.compile(r"[0-9A-Za-z\u00c0-\u024f]")
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+#: Ideographs, kana and their punctuation: each stands for itself.
+_CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 _HIGH_MARK = re.compile(r"(?<=[\u3040-\u30ff\u3400-\u9fff])[°'’]")
 
@@ -45,9 +46,10 @@ def line_words(reading: Reading, quad: Polygon, vertical: bool) -> tuple[Word, .
     words = []
     for group in groups:
         tokens = [reading.tokens[i] for i in group]
-        start, stop = tokens[0].start / reading.width, tokens[-1].stop / reading.width
+        # The recogniser may see a character in the padding behind the crop.
+        start, stop = (min(1.0, place / reading.width) for place in (tokens[0].start, tokens[-1].stop))
         score = float(np.mean([token.score for token in tokens]))
-        words.append(Word("".join(t.text for t in tokens), score, _part(quad, start, min(1.0, stop), vertical)))
+        words.append(Word("".join(t.text for t in tokens), score, _part(quad, start, stop, vertical)))
     return tuple(words)
 
 
