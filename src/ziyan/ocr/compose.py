@@ -215,7 +215,7 @@ def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
     ordered = _order(level, x_axis, y_axis), _order(columns, y_axis, -x_axis)
     blocks = [block for group in _by_top(ordered, y_axis) for block in group]
     numbered = [replace(line, block=number) for number, block in enumerate(blocks) for line in block]
-    return numbered, round(float(np.rad2deg(skew)), 2)
+    return numbered, round(float(np.rad2deg(skew)), 2) + 0.0  # never -0.0
 
 
 def _is_flat(line: Line) -> bool:

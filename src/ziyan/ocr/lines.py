@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ziyan.ocr.crop import cut_line, quad_size
+from ziyan.ocr.crop import LINE_HEIGHT, cut_line, quad_size
 from ziyan.ocr.orient import CLEARLY_TALL, TALL, Strip, cut_column, turn
 from ziyan.ocr.recognize import Alphabet, Reading, Recognizer
 from ziyan.ocr.text import line_text, line_words
@@ -16,6 +16,8 @@ from ziyan.ocr.types import Line, Pixels, Polygon, ReadOptions
 _DOUBTFUL = 0.7
 #: From this score on characters laid side by side are not also read on their backs.
 _GOOD = 0.93
+#: Columns of all crops together that the deciding weights are given to read: some 3,000 characters.
+_BUDGET = 150_000
 #: Strips read before it is asked whether there is text at all, and the least share of them that holds some.
 _BATCH = 96
 _TEXT_SHARE = 0.2
@@ -41,7 +43,7 @@ def read_lines(
         options: How to read.
         stop: Called before each strip; raises to stop.
     """
-    alphabet = recognizer.alone if len(strips) == 1 else recognizer.each
+    alphabet = _choose(strips, recognizer)
 
     def read(strip: Strip) -> Line | None:
         stop()
@@ -70,6 +72,19 @@ def read_lines(
         if len(lines) < _TEXT_SHARE * tried and all(len(line.text) <= _SPECKS for line in lines):
             return []
     return lines
+
+
+def _choose(strips: Sequence[Strip], recognizer: Recognizer) -> Alphabet:
+    """Which weights read a page with these strips, on how many threads each.
+
+    A page of several thousand characters would take the deciding weights longer than anybody waits; letters so many
+    are so small that the quick weights read them about as well.
+    """
+    if len(strips) == 1:
+        return recognizer.alone
+    sizes = (quad_size(strip.quad) for strip in strips)
+    columns = sum(LINE_HEIGHT * max(size) / max(1.0, min(size)) for size in sizes)
+    return recognizer.each if columns <= _BUDGET else recognizer.quick
 
 
 def _least_score(text: str, detection_score: float, min_score: float) -> float:

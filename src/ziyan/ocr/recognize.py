@@ -71,21 +71,18 @@ class Alphabet:
     def read(self, crop: Pixels) -> Reading:
         """Read one crop, ``[48, W, 3]`` uint8 RGB.  Long ones are read in parts cut where there is least ink."""
         cuts = find_cuts(crop)
-        parts = [self._read_part(crop[:, a:b]) for a, b in pairwise(cuts)]
-        tokens: list[Token] = []
-        for part, start in zip(parts, cuts, strict=False):
-            tokens += [replace(token, start=token.start + start, stop=token.stop + start) for token in part]
-        return Reading(tuple(tokens), crop.shape[1], self.name)
+        tokens = [token for start, stop in pairwise(cuts) for token in self._read_part(crop, start, stop)]
+        return Reading(tuple(add_spaces(tokens, crop, cuts[1:-1])), crop.shape[1], self.name)
 
-    def _read_part(self, crop: Pixels) -> list[Token]:
-        tensor = to_tensor(crop)
+    def _read_part(self, crop: Pixels, start: int, stop: int) -> list[Token]:
+        """What stands between two columns of ``crop``."""
+        tensor = to_tensor(crop[:, start:stop])
         probs = self.session.run(tensor)[0]
         scale = tensor.shape[3] / len(probs)
-        tokens = [
-            replace(token, start=token.start * scale, stop=token.stop * scale)
+        return [
+            replace(token, start=start + token.start * scale, stop=start + token.stop * scale)
             for token in decode_greedy(probs, self.charset)
         ]
-        return add_spaces(tokens, crop)
 
 
 @dataclass(frozen=True, slots=True)

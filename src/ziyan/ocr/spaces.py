@@ -23,15 +23,18 @@ from ziyan.ocr.types import Pixels
 _CHANGE = 9.0, 1.5
 #: The same between two characters of one kind, where the recogniser rarely errs.
 _SAME = 13.0, 2.5
+#: The same where a long line was cut in two, in whose widest gap a space is likely, and neither half can hold it.
+_CUT = 6.0, 1.5
 _LATIN = re.compile(r"[!-~€£¥]")
 
 
-def add_spaces(tokens: Sequence[Token], crop: Pixels) -> list[Token]:
+def add_spaces(tokens: Sequence[Token], crop: Pixels, cuts: Sequence[int] = ()) -> list[Token]:
     """``tokens`` with the spaces that stand between Latin letters, digits and their punctuation on the picture.
 
     Args:
         tokens: As decoded, their places in columns of the crop.
         crop: ``[48, W, 3]`` uint8 that was read.
+        cuts: Columns between the parts that were read apart.
     """
     pairs = [i for i, (a, b) in enumerate(pairwise(tokens)) if _LATIN.match(a.text) and _LATIN.match(b.text)]
     if not pairs:
@@ -43,7 +46,13 @@ def add_spaces(tokens: Sequence[Token], crop: Pixels) -> list[Token]:
     spaced: list[Token] = []
     for i, token in enumerate(tokens):
         spaced.append(token)
-        if i in gaps and gaps[i] >= _least_gap(token.text, tokens[i + 1].text, usual):
+        if i not in gaps:
+            continue
+        if any(middles[i] < cut <= middles[i + 1] for cut in cuts):
+            least = max(_CUT[0], _CUT[1] * usual)
+        else:
+            least = _least_gap(token.text, tokens[i + 1].text, usual)
+        if gaps[i] >= least:
             spaced.append(Token(" ", min(token.score, tokens[i + 1].score), token.stop, tokens[i + 1].start))
     return spaced
 
