@@ -16,12 +16,18 @@ from typing import Any
 import pytest
 
 from ziyan import cli, errors
+from ziyan.api import refusals
+from ziyan.api.refusals import Check
 from ziyan.errors import ZiyanError
 from ziyan.ocr.models import MODELS, WEIGHTS, HubSource, Weight
 from ziyan.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").rglob("*.md")])
+PACKAGE = ROOT / "src" / "ziyan"
+READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(page for name in ("docs", "src", "tests") for page in (ROOT / name).rglob("*.md"))]
+)
 TABLE = re.compile(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
 
@@ -159,7 +165,60 @@ def test_a_section_explains_every_argument_as_the_help_does(command: argparse.Ar
         assert example.strip() in section
 
 
+# --- the two READMEs ------------------------------------------------------------------------------------------
+
+
+def skeleton(page: Path) -> dict[str, list[str]]:
+    """What must not depend on the language."""
+    text = page.read_text("utf-8")
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return {
+        "code blocks": re.findall(r"```.*?```", text, re.DOTALL),
+        "headings": re.findall(r"^#+(?= )", text, re.MULTILINE),
+        "list items": re.findall(r"^(?:-|\d+\.)(?= )", prose, re.MULTILINE),
+        "first cells": re.findall(r"^\| (`.*?`+|\d+) \|", prose, re.MULTILINE),
+        "links": sorted(set(re.findall(r"\]\(([^)#]+)\)", prose)) - {"README.md", "README.zh-CN.md"}),
+        "settings": sorted(set(re.findall(r"ZIYAN_\w+", prose))),
+    }
+
+
+def test_the_two_readmes_say_the_same() -> None:
+    english, chinese = map(skeleton, READMES)
+    assert english == chinese
+    assert all(english.values())
+
+
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_a_readme_names_settings_and_messages_that_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    known = {f"{PREFIX}{name.upper()}": field for name, field in Settings.model_fields.items()}
+    assert set(re.findall(r"ZIYAN_\w+", text)) <= set(known)
+    shown = dict(re.findall(r"^\| `(ZIYAN_\w+)` \| `(.*?)` \|", text, re.MULTILINE))
+    documented = dict(re.findall(r"^\| `(ZIYAN_\w+)` \| .*? \| `(.*?)` \|", settings_table(), re.MULTILINE))
+    assert shown == {name: documented[name] for name in shown}
+    assert re.findall(r"^\| `([^`]+[\u4e00-\u9fff][^`]*)` \|", text, re.MULTILINE) == [check.value for check in Check]
+    rows = [row for row in vars(refusals).values() if isinstance(row, refusals.GatewayError)]
+    told = re.findall(r"^\| (\d{3}) \| `+(.+?) ?`+ \|", text, re.MULTILINE)
+    assert told
+    assert set(told) <= {(str(row.status), row.message) for row in rows}
+
+
 # --- pages ----------------------------------------------------------------------------------------------------
+
+
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs/README.md").read_text("utf-8")
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\(([^)]+)\)", index)) - {"../README.md", "../README.zh-CN.md"} == pages
+
+
+def test_the_architecture_page_names_every_module() -> None:
+    text = (ROOT / "docs/architecture.md").read_text("utf-8").split("## Modules")[1].split("## ")[0]
+    named = set(re.findall(r"`([a-z_.]+)`(?=[^|]*\|[^|]*\|$)", text, re.MULTILINE))
+    found = {".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
+    packages = {name for name in named if (PACKAGE / name.replace(".", "/")).is_dir()}
+    covered = {name for name in found if any(name.startswith(f"{package}.") for package in packages)}
+    assert found - covered - {name for name in found if name.endswith("__")} == named - packages
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -9,9 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
@@ -22,6 +25,8 @@ from ziyan.api.server import SAMPLE_PICTURE
 #: What stands on the sample, as the page beside it says.
 SAMPLE_LINES = (SAMPLE_PICTURE.parent / "README.md").read_text("utf-8").split("```\n")[1].splitlines()
 LAST_LINE = "Ctrl-C stops it.\n"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
 #: Far more than it ever takes; a test that waits this long has failed.
 SECONDS = 120
 
@@ -52,10 +57,10 @@ class Service:
 
 
 @contextmanager
-def serving(data_dir: Path, port: int) -> Iterator[Service]:
+def serving(data_dir: Path, port: int, **settings: str) -> Iterator[Service]:
     process = subprocess.Popen(
         [sys.executable, "-m", "ziyan", "serve", "--port", str(port)],
-        env={**os.environ, "ZIYAN_DATA_DIR": str(data_dir), "ZIYAN_WORKERS": "2"},
+        env={**os.environ, "ZIYAN_DATA_DIR": str(data_dir), "ZIYAN_WORKERS": "2", **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -86,7 +91,7 @@ def data_dir(tmp_path: Path, models_dir: Path) -> Path:
 
 def shell(command: str) -> str:
     """Paste a line into a shell."""
-    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, encoding="utf-8")
+    ran = subprocess.run(["sh", "-c", command], capture_output=True, text=True, encoding="utf-8", cwd=ROOT)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -120,6 +125,41 @@ def test_a_second_service_takes_another_port_and_shows_the_same_appcode(data_dir
     with serving(data_dir, free) as third:
         assert (third.port, third.appcode) == (free, first.appcode)
         assert "taken" not in third.printed
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web_port() -> Iterator[int]:
+    """A web server on this machine that holds the sample."""
+    handler = partial(QuietHandler, directory=str(SAMPLE_PICTURE.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def readme_samples() -> list[tuple[str, str | None]]:
+    """The README's calls, each with the answer that it shows."""
+    blocks = re.findall(r"```sh\n([^`]*curl[^`]*)```(?:\n\n```json\n([^`]*)\n```)?", README.read_text("utf-8"))
+    return [(command, answer or None) for command, answer in blocks]
+
+
+def test_the_calls_in_the_readme_are_answered_as_it_shows(data_dir: Path, web_port: int) -> None:
+    samples = readme_samples()
+    assert [answer is not None for _, answer in samples] == [True, True, False, False]
+    with serving(data_dir, 0, ZIYAN_FETCH_ALLOW="127.0.0.1", ZIYAN_FETCH_PORTS=str(web_port)) as service:
+        for command, answer in samples:
+            there = command.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{service.port}")
+            there = there.replace(
+                "https://example.com/notice.png", f"http://127.0.0.1:{web_port}/{SAMPLE_PICTURE.name}"
+            )
+            assert shell(f"APPCODE={service.appcode}; {there}") == (answer or samples[0][1])
 
 
 def test_the_read_command_prints_the_lines_of_the_sample(data_dir: Path) -> None:
