@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ziyan.ocr.db_postprocess import DBOptions, Floats, find_candidates
+from ziyan.ocr.db_postprocess import Candidates, DBOptions, Floats, find_candidates
 
 OPTIONS = DBOptions()
 
@@ -16,6 +16,32 @@ def prob_map(*kernels: tuple[float, float, float, float, float, float]) -> Float
         corners = cv2.boxPoints(((x, y), (width, height), angle))
         cv2.fillPoly(drawn, [np.round(corners).astype(np.int32)], probability)
     return drawn
+
+
+def offset(corners: Floats, distance: float) -> Floats:
+    """A convex clockwise polygon with every side moved out by ``distance``: its new corners are where sides meet."""
+    ahead = np.roll(corners, -1, axis=0) - corners
+    normals = np.stack([ahead[:, 1], -ahead[:, 0]], axis=1) / np.hypot(*ahead.T)[:, None]
+    levels = (corners * normals).sum(axis=1) + distance
+    meets = [
+        np.linalg.solve(np.array([normals[i - 1], normals[i]]), np.array([levels[i - 1], levels[i]]))
+        for i in range(len(corners))
+    ]
+    return np.array(meets, np.float32)
+
+
+def shoelace(corners: Floats) -> float:
+    """Area of a polygon."""
+    (x, y), (u, v) = corners.T, np.roll(corners, -1, axis=0).T
+    return float(abs((x * v - u * y).sum()) / 2)
+
+
+def box_corners(found: Candidates, i: int) -> Floats:
+    """Corners of one candidate, clockwise from the one that is top-left at angle 0."""
+    (x, y), (width, height), angle = found.centers[i], found.sizes[i], np.deg2rad(found.angles[i])
+    along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    return np.array([(x, y) + a * along * width / 2 + b * across * height / 2 for a, b in signs], np.float32)
 
 
 def test_an_empty_map_has_none() -> None:
@@ -73,3 +99,45 @@ def test_a_hole_in_a_kernel_is_no_text() -> None:
     found = find_candidates(drawn, OPTIONS)
     assert len(found) == 1
     assert found.centers[0] == pytest.approx((150, 100), abs=1)
+
+
+@pytest.mark.parametrize("unclip_ratio", [0.5, 1.5, 3.0])
+@pytest.mark.parametrize("angle", [-30, 0, 12])
+def test_growing_back_is_the_published_polygon_offset(angle: float, unclip_ratio: float) -> None:
+    drawn = prob_map((150, 100, 140, 24, angle, 0.9))
+    kernel = find_candidates(drawn, DBOptions(unclip_ratio=0.0))
+    corners = box_corners(kernel, 0)
+    perimeter = float(np.hypot(*(np.roll(corners, -1, axis=0) - corners).T).sum())
+    expected = offset(corners, shoelace(corners) * unclip_ratio / perimeter)
+    grown = find_candidates(drawn, DBOptions(unclip_ratio=unclip_ratio))
+    np.testing.assert_allclose(box_corners(grown, 0), expected, atol=1e-3)
+
+
+def test_a_score_travels_with_its_rectangle() -> None:
+    probabilities = {40 + 60 * i: round(0.5 + 0.1 * i, 1) for i in (3, 0, 4, 1, 2)}
+    found = find_candidates(prob_map(*((x, 100, 30, 60, 0, p) for x, p in probabilities.items())), OPTIONS)
+    assert len(found) == len(probabilities)
+    for (x, _), score in zip(found.centers, found.scores, strict=True):
+        assert score == pytest.approx(probabilities[round(float(x))], abs=0.02)
+
+
+def test_noise_is_no_text() -> None:
+    noise = np.random.default_rng(5).uniform(0, 0.4, (200, 300)).astype(np.float32)
+    assert len(find_candidates(noise, OPTIONS)) == 0
+
+
+def test_a_map_of_text_all_over_is_one_rectangle() -> None:
+    found = find_candidates(np.ones((64, 96), np.float32), OPTIONS)
+    assert len(found) == 1
+    assert found.centers[0] == pytest.approx((47.5, 31.5))
+    assert found.scores[0] == pytest.approx(1)
+
+
+def test_lines_are_not_crowded_out_by_any_number_of_specks() -> None:
+    ragged = np.array([[0, 1, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1], [0, 1, 1, 0]], np.float32)
+    specks = np.tile(np.pad(ragged, 2), (150, 150))  # eight corners each, where a clean line has four
+    specks[490:550] = 0
+    specks[500:540, 100:1100] = 1
+    found = find_candidates(specks, OPTIONS)
+    assert found.sizes.max() > 1000
+    assert found.centers[found.sizes.max(axis=1).argmax()] == pytest.approx((599.5, 519.5))
