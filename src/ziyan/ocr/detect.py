@@ -103,9 +103,13 @@ def detect(
     longer, shorter = max(height, width), min(height, width)
     # A strip is a line or two: seen as low as lines on a page, or its letters are too big for the network.
     is_strip = longer > scales.strip_ratio * shorter and shorter <= _LINE_SIDE
-    short_side = scales.strip if is_strip else scales.short_side
-    scale = min(1.0, max(scales.first_look / longer, short_side / shorter))
+    sides = scales.strip, scales.short_side
+    low, full = (min(1.0, max(scales.first_look / longer, side / shorter)) for side in sides)
+    scale = low if is_strip else full
     candidates = _look(detector, pixels, scale, scales, options, stop)
+    if not candidates and scale < full:
+        # No line but many that are too small to be seen so low: a long, narrow screenshot.
+        scale, candidates = full, _look(detector, pixels, full, scales, options, stop)
     letters = _median_height(candidates)
     if candidates and letters < scales.legible:
         larger = scale * min(2.0, scales.aim / letters)
@@ -123,9 +127,12 @@ def _is_one_line(pixels: Pixels, regions: list[Region]) -> bool:
         return False
     if not regions:
         return True
-    across = np.array([[r.polygon[:, 1 - axis].min(), r.polygon[:, 1 - axis].max()] for r in regions])
-    highest = float((across[:, 1] - across[:, 0]).max())
-    return highest >= _LINE_SHARE * short and bool(np.abs(across.mean(axis=1) - across.mean()).max() < 0.3 * highest)
+    spans = np.array([[region.polygon.min(axis=0), region.polygon.max(axis=0)] for region in regions])
+    across = spans[:, :, 1 - axis]
+    longest, highest = (float(np.ptp(spans[:, :, side], axis=1).max()) for side in (axis, 1 - axis))
+    level = bool(np.abs(across.mean(axis=1) - across.mean()).max() < 0.3 * highest)
+    # The lines of a narrow receipt are level with each other too, but each lies across the picture.
+    return highest >= _LINE_SHARE * short and longest >= highest and level
 
 
 def _whole(pixels: Pixels, regions: list[Region]) -> Region:
