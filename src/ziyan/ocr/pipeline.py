@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
+import numpy as np
 
 from ziyan.ocr.compose import compose
+from ziyan.ocr.crop import LINE_HEIGHT
 from ziyan.ocr.db_postprocess import DBOptions
 from ziyan.ocr.decode import decode
 from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect
@@ -67,7 +69,7 @@ class Reader:
         quick = files.draft or files
         self.model = config.model
         pool = ThreadPoolExecutor(config.threads, thread_name_prefix="reading")
-        self._detector = Detector(load(quick.detector, 1, config.threads), pool, config.threads)
+        self._detector = Detector(load(files.detector, 1, config.threads), pool, config.threads)
         self._recognizer = Recognizer(
             each=Alphabet(files.name, files.charset, load(files.recognizer, 1, config.threads)),
             alone=Alphabet(files.name, files.charset, load(files.recognizer, config.threads, 1)),
@@ -76,6 +78,14 @@ class Reader:
         )
         self._scales = Scales() if files.draft else QUICK_SCALES
         self._db_options = DBOptions()
+        self._warm()
+
+    def _warm(self) -> None:
+        """Run everything once: the first call in a process pays for what is set up late."""
+        detect(self._detector, np.full((480, 640, 3), 255, np.uint8), self._scales, self._db_options, lambda: None)
+        crop = np.full((LINE_HEIGHT, 320, 3), 255, np.uint8)
+        for alphabet in (self._recognizer.each, self._recognizer.alone, self._recognizer.quick):
+            alphabet.read(crop)
 
     def read(self, image_bytes: bytes, options: ReadOptions, cancelled: Callable[[], bool] = _never) -> Page:
         """Read one picture.
