@@ -255,7 +255,6 @@ class Handler(BaseHTTPRequestHandler):
         hub = self.hub
         asked = self.headers["Range"]
         hub.asked.append((self.path, asked))
-        self.close_connection = True
         if hub.statuses:
             self._head(hub.statuses.pop(0), {"Content-Length": "0"})
         elif hub.redirect and self.path != hub.redirect:
@@ -276,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {**headers, "Connection": "close"}.items():  # said, so that no client asks again on it
             self.send_header(name, value)
         self.end_headers()
 
