@@ -92,12 +92,15 @@ def text_page(lines: Sequence[str], width: int = 640, size: int = 24, *, ink: in
     return page
 
 
-def text_strip(text: str, height: int = 48) -> tuple[Pixels, list[tuple[float, float]]]:
-    """One line that fills its height, and where each character begins and ends, pixels."""
-    font = ImageFont.load_default(round(0.75 * height))
-    strip = Image.new("RGB", (round(font.getlength(text)) + height, height), (255, 255, 255))
-    ImageDraw.Draw(strip).text((height / 2, height / 2), text, font=font, fill=(0, 0, 0), anchor="lm")
-    ends = [height / 2 + font.getlength(text[:count]) for count in range(len(text) + 1)]
+def text_strip(text: str, space: int = 18) -> tuple[Pixels, list[tuple[float, float]]]:
+    """One line, ``[48, W, 3]``, its spaces so wide, and where each of its characters begins and ends, pixels."""
+    font = ImageFont.load_default(36)
+    ends = [24.0]
+    for character in text:
+        ends.append(ends[-1] + (space if character == " " else font.getlength(character)))
+    strip = Image.new("RGB", (round(ends[-1]) + 24, 48), (255, 255, 255))
+    for character, x in zip(text, ends, strict=False):
+        ImageDraw.Draw(strip).text((x, 24), character, font=font, fill=(0, 0, 0), anchor="lm")
     return np.asarray(strip), list(pairwise(ends))
 
 

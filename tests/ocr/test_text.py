@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ocr.drawing import quad
+from ziyan.ocr.ctc import Token
+from ziyan.ocr.recognize import Reading
+from ziyan.ocr.text import join_lines, line_text, line_words
+
+
+def reading(text: str, width: int | None = None) -> Reading:
+    """Every character ten columns wide."""
+    tokens = tuple(Token(c, 0.9, 10 * i, 10 * i + 10) for i, c in enumerate(text))
+    return Reading(tokens, width or 10 * len(text), "test")
+
+
+@pytest.mark.parametrize(
+    ("lines", "joined"),
+    [
+        ([], ""),
+        (["一"], "一"),
+        (["第一行", "第二行"], "第一行第二行"),
+        (["Hello", "world"], "Hello world"),
+        (["2031", "05"], "2031 05"),
+        (["Hello", "世界"], "Hello世界"),
+        (["世界", "Hello"], "世界Hello"),
+        (["a hyphen-", "ated word"], "a hyphen-ated word"),
+        (["The end.", "Next"], "The end.Next"),
+        (["naïve é", "ümlaut"], "naïve é ümlaut"),
+        (["中", "1", "2"], "中1 2"),
+    ],
+)
+def test_lines_are_joined_as_the_wire_contract_says(lines: list[str], joined: str) -> None:
+    assert join_lines(lines) == joined
+
+
+@pytest.mark.parametrize(
+    ("decoded", "text"),
+    [("", ""), ("  ", ""), (" a  b ", "a b"), ("一 二", "一 二"), ("a\u3000b", "a b"), ("37°", "37°")],
+)
+def test_a_line_has_single_spaces_and_none_at_its_ends(decoded: str, text: str) -> None:
+    assert line_text(reading(decoded), vertical=False) == text
+
+
+@pytest.mark.parametrize(
+    ("decoded", "text"), [("月光°", "月光。"), ("月光'", "月光，"), ("月’光", "月，光"), ("5°", "5°"), ("it's", "it's")]
+)
+def test_high_marks_in_a_column_are_its_full_stops_and_commas(decoded: str, text: str) -> None:
+    assert line_text(reading(decoded), vertical=True) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        ("Reading Room 206", ["Reading", "Room", "206"]),
+        ("共3.5米", ["共", "3.5", "米"]),
+        ("用iPhone拍", ["用", "iPhone", "拍"]),
+        ("你好，世界。", ["你", "好", "，", "世", "界", "。"]),
+        ("A，B", ["A", "，", "B"]),
+        ("한국 글", ["한국", "글"]),
+        ("カナ𠮷", ["カ", "ナ", "𠮷"]),
+        ("desk@example.org", ["desk@example.org"]),
+    ],
+)
+def test_words_are_latin_words_numbers_and_single_characters(text: str, words: list[str]) -> None:
+    assert [word.text for word in line_words(reading(text), quad(0, 0, 100, 20), vertical=False)] == words
+
+
+def test_a_word_is_where_its_characters_are() -> None:
+    first, second = line_words(reading("ab cd"), quad(100, 50, 200, 20), vertical=False)
+    np.testing.assert_allclose(first.polygon, quad(100, 50, 80, 20), atol=1e-4)
+    np.testing.assert_allclose(second.polygon, quad(220, 50, 80, 20), atol=1e-4)
+    assert second.box == pytest.approx((220, 50, 300, 70))
+    assert first.score == pytest.approx(0.9)
+
+
+def test_words_of_a_column_lie_one_under_another() -> None:
+    words = line_words(reading("月光下"), quad(100, 50, 20, 300), vertical=True)
+    assert [word.box for word in words] == [pytest.approx((100, y, 120, y + 100)) for y in (50, 150, 250)]
+    np.testing.assert_allclose(words[0].polygon, quad(100, 50, 20, 100), atol=1e-4)
+
+
+def test_words_of_a_line_on_its_head_run_from_right_to_left() -> None:
+    upside_down = np.roll(quad(100, 50, 200, 20), -2, axis=0)
+    first, second = line_words(reading("月光"), upside_down, vertical=False)
+    assert first.box[0] > second.box[0]
+
+
+@given(
+    st.text("ab1 ，月.", max_size=30),
+    st.booleans(),
+    st.floats(-180, 180),
+    st.integers(1, 400),
+)
+def test_words_lie_inside_their_line(text: str, vertical: bool, angle: float, width: int) -> None:
+    """Even those that were seen in the padding behind the crop."""
+    place = quad(100, 100, 300, 40, angle)
+    along, across = place[1] - place[0], place[3] - place[0]
+    for word in line_words(reading(text, width), place, vertical):
+        u, v = (word.polygon - place[0]) @ along / (along @ along), (word.polygon - place[0]) @ across / 1600
+        assert -1e-3 <= min(u.min(), v.min()) <= max(u.max(), v.max()) <= 1 + 1e-3
