@@ -44,6 +44,7 @@ def read_lines(
         stop: Called before each strip; raises to stop.
     """
     alphabet = _choose(strips, recognizer)
+    edge = np.array(pixels.shape[1::-1], np.float32)
 
     def read(strip: Strip) -> Line | None:
         stop()
@@ -54,11 +55,11 @@ def read_lines(
         return Line(
             text=text,
             score=reading.score,
-            polygon=quad,
+            polygon=np.clip(quad, 0, edge),
             detection_score=strip.region.detection_score,
             orientation=0 if np.array_equal(quad, strip.quad) else 180,
             vertical=vertical,
-            words=line_words(reading, quad, vertical) if options.words else (),
+            words=line_words(reading, np.clip(quad, 0, edge), vertical) if options.words else (),
         )
 
     lines: list[Line] = []
