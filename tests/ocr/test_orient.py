@@ -10,8 +10,9 @@ from tests.ocr.fakes import GlyphReader, glyph_recognizer
 from ziyan.ocr.crop import cut_line, quad_size
 from ziyan.ocr.orient import CLEARLY_TALL, TALL, Pose, cut_column, find_pose, place, turn
 from ziyan.ocr.recognize import Reading
-from ziyan.ocr.types import Pixels, Region
+from ziyan.ocr.types import Orientation, Pixels, Region
 
+QUARTERS: tuple[Orientation, ...] = (0, 90, 180, 270)
 LEVEL = ("甲乙丙丁戊己甲乙", "丙丁戊己甲乙", "丁甲乙丙戊己丙")
 
 
@@ -41,7 +42,7 @@ def pose_of(pixels: Pixels, regions: Sequence[Region], reader: GlyphReader | Non
 
 @pytest.mark.parametrize("quarters", range(4))
 def test_a_page_lies_the_way_its_lines_read_best(quarters: int) -> None:
-    assert pose_of(*page_of_lines(quarters)) == Pose(90 * quarters)
+    assert pose_of(*page_of_lines(quarters)) == Pose(QUARTERS[quarters])
 
 
 def test_columns_of_upright_characters_are_no_turned_page() -> None:
@@ -96,7 +97,7 @@ def test_glances_may_find_nothing() -> None:
 def test_strips_begin_where_their_text_begins(quarters: int) -> None:
     page, regions = page_of_lines(quarters)
     with glyph_recognizer() as recognizer:
-        for strip, text in zip(place(regions, Pose((0, 90, 180, 270)[quarters])), LEVEL, strict=True):
+        for strip, text in zip(place(regions, Pose(QUARTERS[quarters])), LEVEL, strict=True):
             assert not strip.vertical
             reading = recognizer.each.read(cut_line(page, strip.quad))
             assert (reading.text, round(reading.score, 2)) == (text, 0.99)

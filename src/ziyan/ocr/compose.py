@@ -29,6 +29,8 @@ from ziyan.ocr.types import Line, Polygon
 _RUNNING_TEXT = 7.0
 #: Lines that a column needs.
 _COLUMN_LINES = 3
+#: About as many places are tried for a gutter.
+_GUTTERS = 100
 #: Pieces are level when their middles differ by less than this share of the lower one's height.
 _LEVEL = 0.45
 _HEIGHT_RATIO = 1.9
@@ -88,7 +90,7 @@ def order_pieces(pieces: Sequence[Piece]) -> list[Block]:
 
 def _find_gutter(pieces: Sequence[Piece]) -> tuple[list[Piece], ...] | None:
     """Above, left, right and below of the best gutter, or None."""
-    pieces = sorted(pieces, key=lambda p: p.y)
+    pieces = sorted(pieces, key=_place)
     table = np.array([(p.x0, p.x1, _runs(p)) for p in pieces])
     best: tuple[list[Piece], list[Piece]] | None = None
     lines = 0
@@ -107,7 +109,7 @@ def _gutter_candidates(pieces: Sequence[Piece]) -> list[float]:
     height = float(np.median([p.height for p in pieces]))
     merged: list[float] = []
     for start in starts:
-        if not merged or start - merged[-1] > height / 2:
+        if not merged or start - merged[-1] > max(height / 2, (starts[-1] - starts[0]) / _GUTTERS):
             merged.append(start)
     middle = len(merged) // 2
     return [merged[i] - 0.25 * height for i in sorted(range(len(merged)), key=lambda i: abs(i - middle))]
@@ -147,6 +149,11 @@ def _four_parts(pieces: Sequence[Piece], left: list[Piece], right: list[Piece]) 
     return [p for p in others if p.y < middle], left, right, [p for p in others if p.y >= middle]
 
 
+def _place(piece: Piece) -> tuple[float, float, float]:
+    """Sorts pieces from the top down; of level ones, from the left, whatever order they came in."""
+    return piece.y, piece.x0, piece.x1
+
+
 def _runs(piece: Piece) -> bool:
     """Whether it is wide enough to be running text."""
     return piece.width >= _RUNNING_TEXT * piece.height
@@ -177,7 +184,7 @@ def _is_column(pieces: Sequence[Piece]) -> bool:
 def _rows(pieces: Sequence[Piece]) -> Block:
     """Level pieces together, left to right; rows from top to bottom."""
     rows: list[Row] = []
-    for piece in sorted(pieces, key=lambda p: p.y):
+    for piece in sorted(pieces, key=_place):
         for row in reversed(rows[-6:]):
             place = bisect(row, piece.x0, key=lambda p: p.x0)
             if _fits(piece, row[max(0, place - 2) : place + 2]):
