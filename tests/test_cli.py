@@ -444,8 +444,7 @@ def test_reading_without_weights_says_which_command_installs_them(tmp_path: Path
     Image.new("RGB", (60, 60)).save(tmp_path / "a.png")
     assert cli.main(["read", str(tmp_path / "a.png")]) == 69
     assert capsys.readouterr().err == (
-        "ziyan: The model small is not installed (PP-OCRv6_tiny_det.onnx is missing); "
-        "run: ziyan models install small\n"
+        "ziyan: The model small is not installed (PP-OCRv6_tiny_det.onnx is missing); run: ziyan models install small\n"
     )
 
 
