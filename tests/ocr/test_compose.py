@@ -51,6 +51,11 @@ PAGES: dict[str, Layout] = {
     "two columns under a title, footnote and page number below": TWO_COLUMNS,
     "three columns under a title": THREE_COLUMNS,
     "one column, a heading across, two uneven columns": UNEVEN_COLUMNS,
+    "a running head over the left of two columns": [
+        (20, 20, 200, 16, "h"),
+        *rows(20, 120, COLUMN, "abcde"),
+        *rows(320, 120, COLUMN, "ABCDE"),
+    ],
     "indented paragraphs": [
         (60, 20, 340, 20, "a"),
         (20, 50, 380, 20, "b"),
