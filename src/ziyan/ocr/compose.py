@@ -161,8 +161,6 @@ def _runs(piece: Piece) -> bool:
 
 def _without_outliers(column: list[Piece], other: list[Piece]) -> list[Piece]:
     """``column`` without what stands apart from it, above or below all of ``other``: headers, footnotes, numbers."""
-    if len(column) < _COLUMN_LINES or len(other) < _COLUMN_LINES:
-        return column
     pitch = float(np.median(np.diff([p.y for p in column])))
     top, bottom = min(p.top for p in other), max(p.bottom for p in other)
     apart = 1.7 * max(pitch, column[0].height)

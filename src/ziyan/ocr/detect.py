@@ -112,9 +112,8 @@ def detect(
         scale, candidates = full, _look(detector, pixels, full, scales, options, stop)
     letters = _median_height(candidates)
     if candidates and letters < scales.legible:
-        larger = scale * min(2.0, scales.aim / letters)
-        if larger > scale:
-            scale, candidates = larger, _look(detector, pixels, larger, scales, options, stop)
+        scale *= min(2.0, scales.aim / letters)
+        candidates = _look(detector, pixels, scale, scales, options, stop)
     regions = _regions(candidates, scale, scales)
     return [_whole(pixels, regions)] if _is_one_line(pixels, regions) else regions
 
