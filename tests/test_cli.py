@@ -313,7 +313,7 @@ def test_a_picture_comes_from_standard_input(
 
 
 def test_every_kind_of_picture_is_read_whatever_the_marketplace_takes(engine: FakeEngine, folder: Path) -> None:
-    cli.main(["read", "--words", "odd.dat"])
+    cli.main(["read", "--json", "--words", "odd.dat"])
     assert engine.options[0].limits.formats == ALL_FORMATS
     assert engine.options[0].limits.max_bytes == 64 << 20
     assert engine.options[0].words
@@ -451,6 +451,14 @@ def test_reading_without_weights_says_which_command_installs_them(tmp_path: Path
 # --- read: JSON and boxes -------------------------------------------------------------------------------------
 
 
+def test_words_without_json_are_a_usage_error(engine: FakeEngine, folder: Path, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["read", "--words", "odd.dat"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith("ziyan read: error: --words needs --json\n")
+    assert not engine.started
+
+
 def test_json_is_one_object_a_picture(engine: FakeEngine, folder: Path, capsys: Capture) -> None:
     assert cli.main(["read", "--json", "odd.dat", "bad.png"]) == 1
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
@@ -521,6 +529,40 @@ def test_boxes_of_several_pictures_go_into_a_folder_without_overwriting(engine: 
         Image.new("RGB", (100, 80)).save(path)
     assert cli.main(["read", "one", "two", "three.png", "--boxes", "drawn"]) == 0
     assert {path.name for path in (folder / "drawn").iterdir()} == {"page.png", "page-2.png", "three.png"}
+
+
+@pytest.mark.parametrize(
+    ("paths", "out"),
+    [
+        (["a/page.png"], "a/page.png"),
+        (["a/page.png"], "b/../a/page.png"),
+        (["a/page.png"], "link.png"),
+        (["link.png"], "a/page.png"),
+        (["a/page.png"], "a"),
+        (["a"], "a"),
+        (["a/other.jpg", "a/page.png"], "a"),
+        (["b", "a"], "a"),
+    ],
+)
+def test_a_drawing_never_overwrites_a_picture_to_be_read(
+    paths: list[str], out: str, engine: FakeEngine, folder: Path, capsys: Capture
+) -> None:
+    for path in ("a/page.png", "a/other.jpg", "b/page.png"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (100, 80)).save(path)
+    (folder / "link.png").symlink_to("a/page.png")
+    before = (folder / "a/page.png").read_bytes()
+    assert cli.main(["read", *paths, "--boxes", out]) == 66
+    assert "--boxes would overwrite the picture" in capsys.readouterr().err
+    assert (folder / "a/page.png").read_bytes() == before
+    assert not engine.started
+
+
+@pytest.mark.parametrize("out", ["drawn.jpg", "drawn", "odd.dat"])
+def test_a_drawing_is_a_png_and_named_so(out: str, engine: FakeEngine, folder: Path, capsys: Capture) -> None:
+    assert cli.main(["read", "scans/b.png", "--boxes", out]) == 66
+    assert "name a file that ends in .png" in capsys.readouterr().err
+    assert not engine.started
 
 
 def test_boxes_of_one_picture_may_go_into_a_folder_too(

@@ -74,14 +74,17 @@ def add_parser(commands: Any) -> None:
         "--boxes", type=Path, metavar="OUT", help="also draw the boxes: a PNG file, or for several pictures a folder"
     )
     command.add_argument("--model", choices=NAMES, help="weights that read (ZIYAN_MODEL)")
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, misused=command.error)
 
 
 def run(settings: Settings, args: argparse.Namespace) -> int:
     """Read every picture and print what it says."""
+    if args.words and not args.json:
+        args.misused("--words needs --json")
     names = expand(args.paths)
+    drawings = plan_drawings(args.boxes, names) if args.boxes is not None else []
     locate(settings.models_dir, settings.model)  # says what is missing at once, and once
-    return asyncio.run(_read_all(settings, args, names))
+    return asyncio.run(_read_all(settings, args, names, drawings))
 
 
 # --- which pictures -------------------------------------------------------------------------------------------
@@ -109,6 +112,46 @@ def _expand_one(path: str) -> Iterator[str]:
         yield path  # if it does not exist, reading it will say so
 
 
+def plan_drawings(out: Path, names: list[str]) -> list[Path]:
+    """Where the drawing of each picture goes: ``out`` itself, or a file of its own in the folder ``out``.
+
+    Raises:
+        InputError: ``out`` is a file that does not end in ``.png``, or a drawing would overwrite a picture to be read.
+    """
+    if len(names) > 1 or out.is_dir():
+        drawings = _drawings_in(out, names)
+    elif out.suffix.lower() == ".png":
+        drawings = [out]
+    else:
+        raise InputError("--boxes draws a PNG: name a file that ends in .png, or a folder that exists")
+    inputs = {identity for name in names if name != STDIN and (identity := _identity(Path(name)))}
+    for drawn in drawings:
+        if _identity(drawn) in inputs:
+            raise InputError(f"--boxes would overwrite the picture {printable(str(drawn))}: name another place")
+    return drawings
+
+
+def _drawings_in(folder: Path, names: list[str]) -> list[Path]:
+    taken: dict[str, None] = {}
+    for name in names:
+        stem = "stdin" if name == STDIN else Path(name).stem
+        file, number = f"{stem}.png", 1
+        while file in taken:  # the same name in two folders
+            number += 1
+            file = f"{stem}-{number}.png"
+        taken[file] = None
+    return [folder / file for file in taken]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file is under whatever name, by links too; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _load(name: str) -> bytes:
     """The bytes of one picture, never more than it takes to see that they are too many."""
     try:
@@ -123,13 +166,13 @@ def _load(name: str) -> bytes:
 # --- reading --------------------------------------------------------------------------------------------------
 
 
-async def _read_all(settings: Settings, args: argparse.Namespace, names: list[str]) -> int:
+async def _read_all(settings: Settings, args: argparse.Namespace, names: list[str], drawings: list[Path]) -> int:
     options = ReadOptions(
         limits=ImageLimits(max_bytes=MAX_BYTES, max_pixels=settings.max_pixels, formats=ALL_FORMATS),
         words=args.words,
     )
     failures: list[ZiyanError] = []
-    report = _Report(args, many=len(names) > 1)
+    report = _Report(drawings, as_json=args.json, many=len(names) > 1)
     engine = _open_engine(settings)
     await engine.start()
     try:
@@ -192,16 +235,15 @@ async def _read_one(engine: Engine, turns: asyncio.Semaphore, name: str, options
 class _Report:
     """Prints one picture after the other."""
 
-    def __init__(self, args: argparse.Namespace, *, many: bool) -> None:
-        self._json: bool = args.json
-        self._boxes: Path | None = args.boxes
+    def __init__(self, drawings: list[Path], *, as_json: bool, many: bool) -> None:
+        self._drawings = iter(drawings)
+        self._json = as_json
         self._many = many
         self._begun = False
-        self._drawn: set[str] = set()
 
     def give(self, reading: Reading) -> None:
         """Print, and draw if asked to."""
-        name = printable(reading.name)
+        name, target = printable(reading.name), next(self._drawings, None)
         if reading.error is not None:
             print(f"ziyan: {name}: {reading.error}", file=sys.stderr)
         if self._json:
@@ -213,19 +255,8 @@ class _Report:
                 print(line.text)
             sys.stdout.flush()
             self._begun = True
-        if self._boxes is not None and reading.page is not None:
-            drawing.draw(reading.image_bytes, reading.page, self._target(self._boxes, reading.name))
-
-    def _target(self, out: Path, name: str) -> Path:
-        if not self._many and not out.is_dir():
-            return out
-        stem = "stdin" if name == STDIN else Path(name).stem
-        target, number = f"{stem}.png", 1
-        while target in self._drawn:  # the same name in two folders
-            number += 1
-            target = f"{stem}-{number}.png"
-        self._drawn.add(target)
-        return out / target
+        if target is not None and reading.page is not None:
+            drawing.draw(reading.image_bytes, reading.page, target)
 
 
 def printable(name: str) -> str:
