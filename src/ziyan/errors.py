@@ -154,11 +154,20 @@ class EngineClosedError(EngineError):
 
 
 class FetchError(ZiyanError):
-    """A picture's address could not be fetched: malformed, refused, timed out, not 200, too large."""
+    """A picture's address could not be fetched: malformed, refused, timed out, not 200, too large.
+
+    Attributes:
+        reason: Which of these, in stable words joined by ``_``, for the operator's log.
+    """
 
     code = "fetch_failed"
     status = 422
     exit_code = 65
+
+    def __init__(self, message: str, *, reason: str = "failed", internal: str = "") -> None:
+        """Keep the ``reason`` besides."""
+        super().__init__(message, internal=internal)
+        self.reason = reason
 
 
 # --- store ----------------------------------------------------------------------------------------------------

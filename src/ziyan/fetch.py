@@ -21,8 +21,8 @@ from typing import Final
 import httpcore
 import httpx
 
-from ziyan.errors import FetchError, SettingsError
-from ziyan.settings import Settings
+from ziyan.errors import FetchError
+from ziyan.settings import Settings, listed
 
 #: host, port → numeric addresses.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -119,16 +119,8 @@ class Fetcher:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Fetcher:
-        """The rules of ``ZIYAN_FETCH_ALLOW`` and ``ZIYAN_FETCH_PORTS``.
-
-        Raises:
-            SettingsError: A port is not a number.
-        """
-        try:
-            ports = [int(port) for port in _split(settings.fetch_ports)]
-        except ValueError:
-            raise SettingsError(f"ZIYAN_FETCH_PORTS: takes numbers, not {settings.fetch_ports!r}") from None
-        return cls(allow=_split(settings.fetch_allow), ports=ports)
+        """The rules of ``ZIYAN_FETCH_ALLOW`` and ``ZIYAN_FETCH_PORTS``."""
+        return cls(allow=listed(settings.fetch_allow), ports=map(int, listed(settings.fetch_ports)))
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:
@@ -141,14 +133,14 @@ class Fetcher:
             FetchError: Malformed, over 255 characters, refused, unreachable, too slow, not 200, or over ``max_bytes``.
         """
         if len(address) > MAX_URL_CHARS:
-            raise FetchError("The address is too long")
+            raise FetchError("The address is too long", reason="malformed")
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
                 return await self._follow(self._checked(address), max_bytes)
         except TimeoutError:
-            raise FetchError("The address took too long to answer") from None
+            raise FetchError("The address took too long to answer", reason="timeout") from None
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
-            raise FetchError("The address cannot be fetched", internal=repr(error)) from None
+            raise FetchError("The address cannot be fetched", reason="unreachable", internal=repr(error)) from None
 
     async def _follow(self, url: httpx.URL, max_bytes: int) -> bytes:
         backend = _GuardedBackend(self._resolver, self._allow)
@@ -160,37 +152,37 @@ class Fetcher:
                         return await _content(response, max_bytes)
                     location = _header(response, b"location")
                 url = self._redirected(url, location)
-        raise FetchError("The address redirects too often")
+        raise FetchError("The address redirects too often", reason="redirects")
 
     def _redirected(self, url: httpx.URL, location: str) -> httpx.URL:
         if not location or len(location) > _MAX_REDIRECT_CHARS or _ODD_CHARACTERS.search(location):
-            raise FetchError("The address redirects to nowhere")
+            raise FetchError("The address redirects to nowhere", reason="redirects")
         try:
             target = self._checked(str(url.join(location)))
         except httpx.InvalidURL as error:
-            raise FetchError("The address redirects to nowhere", internal=str(error)) from None
+            raise FetchError("The address redirects to nowhere", reason="redirects", internal=str(error)) from None
         if url.scheme == "https" and target.scheme == "http":
-            raise FetchError("The address redirects from https to http")
+            raise FetchError("The address redirects from https to http", reason="redirects")
         return target
 
     def _checked(self, address: str) -> httpx.URL:
         """The address in its one normal form, if it is one that may be asked for at all."""
         if _ODD_CHARACTERS.search(address):
-            raise FetchError("The address is malformed")
+            raise FetchError("The address is malformed", reason="malformed")
         try:
             url = httpx.URL(address)
             port = url.port if url.port is not None else _DEFAULT_PORTS.get(url.scheme)
             host = url.raw_host.decode("ascii")
         except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise FetchError("The address is malformed", internal=str(error)) from None
+            raise FetchError("The address is malformed", reason="malformed", internal=str(error)) from None
         if url.scheme not in _DEFAULT_PORTS or not host or "%" in host:
-            raise FetchError("The address is malformed")
+            raise FetchError("The address is malformed", reason="malformed")
         if "@" in _AUTHORITY_END.split(address.partition("://")[2], maxsplit=1)[0]:
-            raise FetchError("The address carries a user name")
+            raise FetchError("The address carries a user name", reason="malformed")
         if port not in self._ports:
-            raise FetchError("The address names a port that is not allowed")
+            raise FetchError("The address names a port that is not allowed", reason="port")
         if _NUMERIC_HOST.search(host) and not _is_dotted_quad(host):
-            raise FetchError("The address hides a number in its host")
+            raise FetchError("The address hides a number in its host", reason="malformed")
         return url
 
 
@@ -228,7 +220,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        failure: Exception = FetchError("The address's host is not known")
+        failure: Exception = FetchError("The address's host is not known", reason="unknown_host")
         for address in await self._addresses(host, port):
             try:
                 return await self._network.connect_tcp(address, port, _CONNECT_SECONDS, local_address, socket_options)
@@ -242,29 +234,35 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         if host.lower() not in self._allow:
             refused = [address for address in addresses if not is_public(address)]
             if refused:  # one is enough: an honest name has no private address among public ones
-                raise FetchError("The address leads into a private network", internal=f"{host} is {refused[0]}")
+                raise FetchError(
+                    "The address leads into a private network",
+                    reason="private_address",
+                    internal=f"{host} is {refused[0]}",
+                )
         return addresses
 
     async def _resolve(self, host: str, port: int) -> Sequence[str]:
         try:
             return await self._resolver(host, port)
         except (OSError, UnicodeError) as error:
-            raise FetchError("The address's host is not known", internal=repr(error)) from None
+            raise FetchError("The address's host is not known", reason="unknown_host", internal=repr(error)) from None
 
 
 async def _content(response: httpcore.Response, max_bytes: int) -> bytes:
     if response.status != 200:
-        raise FetchError("The address does not answer with a picture", internal=f"status {response.status}")
+        raise FetchError(
+            "The address does not answer with a picture", reason="status", internal=f"status {response.status}"
+        )
     if _header(response, b"content-encoding").strip().lower() not in {"", "identity"}:
-        raise FetchError("The address answers compressed, which was not asked for")
+        raise FetchError("The address answers compressed, which was not asked for", reason="compressed")
     declared = _header(response, b"content-length")
     if declared.isdecimal() and int(declared) > max_bytes:
-        raise FetchError("The picture at the address is too large")
+        raise FetchError("The picture at the address is too large", reason="too_large")
     content = bytearray()
     async for chunk in response.aiter_stream():
         content += chunk
         if len(content) > max_bytes:
-            raise FetchError("The picture at the address is too large")
+            raise FetchError("The picture at the address is too large", reason="too_large")
     return bytes(content)
 
 
@@ -287,7 +285,3 @@ def _is_dotted_quad(host: str) -> bool:
         IPv4Address(host)
         return True
     return False
-
-
-def _split(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]

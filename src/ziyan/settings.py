@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ziyan.errors import SettingsError
@@ -85,6 +87,14 @@ class Settings(BaseSettings):
         """Resolve ``~`` and relative paths once, so that a later change of directory changes nothing."""
         return value.expanduser().absolute()
 
+    @field_validator("fetch_ports")
+    @classmethod
+    def _ports(cls, value: str) -> str:
+        """Refuse at the start what would otherwise be noticed when the service already listens."""
+        if not listed(value) or not all(re.fullmatch("[0-9]{1,5}", port) for port in listed(value)):
+            raise PydanticCustomError("ports", "Input should be port numbers, separated by commas")
+        return value
+
     @property
     def models_dir(self) -> Path:
         """Where weights are installed."""
@@ -115,6 +125,11 @@ def _explain(problems: Sequence[Mapping[str, Any]]) -> str:
         reasons.setdefault(name, []).append(str(problem["msg"]))
         given[name] = problem["input"]
     return "; ".join(f"{name}: {' or '.join(texts)}, not {given[name]!r}" for name, texts in reasons.items())
+
+
+def listed(text: str) -> list[str]:
+    """The items of a setting that takes several, separated by commas."""
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 def cores() -> int:

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,15 @@ from tests.api.wire import FakeEngine, request
 from ziyan.api import server
 from ziyan.api.logs import JsonLines, configure_logging
 from ziyan.api.server import SAMPLE_PICTURE, listen, welcome
-from ziyan.errors import ModelIntegrityError, SettingsError
+from ziyan.errors import (
+    ImageTooLargeError,
+    ModelIntegrityError,
+    ReaderCrashedError,
+    SettingsError,
+    UndecodableImageError,
+    UnsupportedImageError,
+    ZiyanError,
+)
 from ziyan.metering.credentials import ensure_trial_app, set_app_disabled
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
@@ -165,11 +174,11 @@ def test_one_line_a_call_without_text_or_secrets(
     formatter = JsonLines()
     lines = [json.loads(formatter.format(record)) for record in caplog.records if record.name == "ziyan.calls"]
     calls = [line for line in lines if line["event"] == "call"]
-    assert [(line["status"], line["msg"], line["app"], line["bytes"]) for line in calls] == [
-        (200, "", service.caller.app.id, 8),
-        (666, "url图片错误: 下载失败", service.caller.app.id, 29),
-        (400, "Invalid AppCode `not exists`", "", 0),
-        (500, "Internal Error", service.caller.app.id, 8),
+    assert [(line["status"], line["msg"], line["cause"], line["app"], line["bytes"]) for line in calls] == [
+        (200, "", "", service.caller.app.id, 8),
+        (666, "url图片错误: 下载失败", "fetch_private_address", service.caller.app.id, 29),
+        (400, "Invalid AppCode `not exists`", "gateway_refused", "", 0),
+        (500, "Internal Error", "internal_error", service.caller.app.id, 8),
     ]
     assert [line["request_id"] for line in calls[1:3]] == [refused["X-Ca-Request-Id"], unknown["X-Ca-Request-Id"]]
     assert all(line["ms"] >= 0 for line in calls)
@@ -177,6 +186,53 @@ def test_one_line_a_call_without_text_or_secrets(
     assert "an accident" in accident["exception"]
     written = json.dumps(lines)
     assert not re.search(f"{appcode}|{found}|secret|QUJD", written)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "cause"),
+    [
+        (b"ver=2", None, "ver"),
+        (b"img=QUJD&url=http://a", None, "both"),
+        (b"", None, "neither"),
+        (b"img=%21", None, "not_base64"),
+        (b"img=" + b"QUJD" * 400_000, None, "image_too_large"),
+        (b"img=QUJD", UnsupportedImageError("x"), "unsupported_image"),
+        (b"img=QUJD", ImageTooLargeError("x"), "image_too_large"),
+        (b"img=QUJD", UndecodableImageError("x"), "undecodable_image"),
+        (b"url=%ff", None, "fetch_malformed"),
+        (b"url=ftp://a.example/", None, "fetch_malformed"),
+        (b"url=http://a.example:22/", None, "fetch_port"),
+        (b"url=http://[::1]/", None, "fetch_private_address"),
+        (b"img=QUJD", ReaderCrashedError("x"), "reader_crashed"),
+    ],
+)
+def test_the_log_says_why_a_call_failed(
+    body: bytes,
+    outcome: ZiyanError | None,
+    cause: str,
+    service_with: Callable[..., Service],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    service = service_with()
+    service.engine.outcome = outcome
+    service.post(body)
+    assert logged_calls(service, caplog)[0]["cause"] == cause
+
+
+def test_the_log_names_a_disabled_app(service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    service = service_with()
+    set_app_disabled(service.store, service.caller.app.id, disabled=True)
+    assert service.post(b"img=QUJD").status == 403
+    assert logged_calls(service, caplog)[0]["app"] == service.caller.app.id
+
+
+def logged_calls(service: Service, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The calls' lines, once the service has written all of them."""
+    service.ask_to_stop()
+    service.wait_for_end()
+    return [record.fields for record in caplog.records if record.getMessage() == "call"]
 
 
 def test_a_client_that_hangs_up_is_logged_once(

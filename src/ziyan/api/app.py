@@ -15,11 +15,7 @@ from ziyan.settings import Settings
 
 
 def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
-    """The whole HTTP service over an engine and a store that somebody else starts and closes.
-
-    Raises:
-        SettingsError: A setting of the fetch guard is unusable.
-    """
+    """The whole HTTP service over an engine and a store that somebody else starts and closes."""
     # FastAPI's own pages load their scripts from a content network, so they stay off.
     app = FastAPI(title="Ziyan", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False

@@ -30,12 +30,14 @@ class Call:
         started: Clock reading in seconds.
         app: Identifier of the caller's app, once known.
         body_bytes: Size of the request's body.
+        cause: Why it failed, in stable words joined by ``_``; ``docs/operating.md`` lists them.
     """
 
     request_id: str = field(default_factory=lambda: str(uuid4()).upper())
     started: float = field(default_factory=time.perf_counter)
     app: str = ""
     body_bytes: int = 0
+    cause: str = ""
 
 
 async def serve_call(
@@ -50,9 +52,11 @@ async def serve_call(
         return
     except ZiyanError as error:
         answer = failure(error)
+        call.cause = error.cause if isinstance(error, CheckError) else error.code
         _log_cause(call, error)
     except Exception as error:
         answer = failure(error)
+        call.cause = ZiyanError.code
         _logger.exception("call failed", extra={"fields": {"request_id": call.request_id}})
     await send_answer(answer, call.request_id, scope, body, send)
     _log_call(call, answer.status, answer.msg)
@@ -64,6 +68,7 @@ def _log_call(call: Call, status: int, msg: str) -> None:
         "app": call.app,
         "status": status,
         "msg": msg,
+        "cause": call.cause,
         "ms": round((time.perf_counter() - call.started) * 1000, 1),
         "bytes": call.body_bytes,
     }

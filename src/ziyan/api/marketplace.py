@@ -12,7 +12,7 @@ from ziyan.api.body import Body
 from ziyan.api.calls import Call, serve_call
 from ziyan.api.form import parse_body, parse_pairs
 from ziyan.api.headers import Answer
-from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
+from ziyan.api.refusals import APP_DISABLED, WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
 from ziyan.api.signin import sign_in
 from ziyan.api.upload import (
     MAX_PICTURE_BYTES,
@@ -55,6 +55,8 @@ class Marketplace:
         query = parse_pairs(scope["query_string"])
         app = await sign_in(self._store, headers, query if self._settings.appcode_in_query else {})
         call.app = app.id
+        if app.disabled:
+            raise GatewayRefusedError(APP_DISABLED)
         content = await body.read(headers)
         call.body_bytes = len(content)
         form = parse_body(headers.get("content-type", ""), content)
@@ -68,7 +70,7 @@ class Marketplace:
             return await self._engine.read(image_bytes, self._options)
         except ImageError as error:
             check = Check.URL_FORMAT if upload.url else Check.IMG
-            raise CheckError(check, internal=f"{error.code}: {error.internal or error}") from None
+            raise CheckError(check, cause=error.code, internal=error.internal or str(error)) from None
 
     async def _image_bytes(self, upload: Upload) -> bytes:
         if upload.file:
@@ -78,7 +80,8 @@ class Marketplace:
         try:
             return await self._fetcher.fetch(decode_url(upload.url), max_bytes=MAX_PICTURE_BYTES)
         except FetchError as error:
-            raise CheckError(Check.URL_DOWNLOAD, internal=f"{error} {error.internal}") from None
+            cause = f"fetch_{error.reason}"
+            raise CheckError(Check.URL_DOWNLOAD, cause=cause, internal=f"{error} {error.internal}") from None
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -63,10 +63,11 @@ class CheckError(ZiyanError):
     code = "bad_request"
     status = 666
 
-    def __init__(self, check: Check, *, internal: str = "") -> None:
-        """Refuse for ``check``."""
+    def __init__(self, check: Check, *, cause: str = "", internal: str = "") -> None:
+        """Refuse for ``check``; ``cause`` tells the operator more than the caller, in stable words joined by ``_``."""
         super().__init__(check.value, internal=internal)
         self.check = check
+        self.cause = cause or check.name.lower()
 
 
 class GatewayRefusedError(ZiyanError):

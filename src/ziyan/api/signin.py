@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from ziyan.api.refusals import APP_DISABLED, NO_CREDENTIAL, UNKNOWN_APPCODE, GatewayRefusedError
+from ziyan.api.refusals import NO_CREDENTIAL, UNKNOWN_APPCODE, GatewayRefusedError
 from ziyan.metering.credentials import App, app_of_appcode
 from ziyan.metering.store import Store
 
@@ -17,7 +17,7 @@ _APPCODE: Final = re.compile(r"(?i)^appcode[ \t]*+[:=]?[ \t]*(\S+)$")
 
 
 async def sign_in(store: Store, headers: Headers, query: Mapping[str, bytes]) -> App:
-    """The app that calls.
+    """The app that calls, disabled or not.
 
     Args:
         store: Where apps are kept.
@@ -25,7 +25,7 @@ async def sign_in(store: Store, headers: Headers, query: Mapping[str, bytes]) ->
         query: Parameters of the query string in which an AppCode counts.
 
     Raises:
-        GatewayRefusedError: No credential, an unknown one, or one of a disabled app.
+        GatewayRefusedError: No credential, or an unknown one.
         StoreError: The database is away.
     """
     appcode = _appcode_of(headers, query)
@@ -34,8 +34,6 @@ async def sign_in(store: Store, headers: Headers, query: Mapping[str, bytes]) ->
     app = await app_of_appcode(store, appcode)
     if app is None:
         raise GatewayRefusedError(UNKNOWN_APPCODE)
-    if app.disabled:
-        raise GatewayRefusedError(APP_DISABLED, internal=app.id)
     return app
 
 

@@ -78,11 +78,11 @@ def decode_img(text: bytes) -> bytes:
         text = text[prefix.end() :]
     text = text.translate(_TO_STANDARD_ALPHABET, delete=_LINE_BREAKS).rstrip(b"=")
     if len(text) * 3 // 4 > MAX_PICTURE_BYTES:
-        raise CheckError(Check.IMG, internal="too large")
+        raise CheckError(Check.IMG, cause="image_too_large")
     try:
         return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
     except binascii.Error as error:
-        raise CheckError(Check.IMG, internal=str(error)) from None
+        raise CheckError(Check.IMG, cause="not_base64", internal=str(error)) from None
 
 
 def decode_file(content: bytes) -> bytes:
@@ -94,7 +94,7 @@ def decode_file(content: bytes) -> bytes:
     if not content.startswith(_PICTURE_MAGIC):
         return decode_img(content)
     if len(content) > MAX_PICTURE_BYTES:
-        raise CheckError(Check.IMG, internal="too large")
+        raise CheckError(Check.IMG, cause="image_too_large")
     return content
 
 
@@ -107,4 +107,4 @@ def decode_url(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise CheckError(Check.URL_DOWNLOAD, internal="not UTF-8") from None
+        raise CheckError(Check.URL_DOWNLOAD, cause="fetch_malformed", internal="not UTF-8") from None
