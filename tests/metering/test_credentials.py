@@ -101,6 +101,14 @@ def test_nothing_in_the_data_folder_shows_an_appcode(sqlite_settings: Settings) 
         assert bytes.fromhex(appcode) not in content
 
 
+def test_the_database_is_for_its_owner_alone(sqlite_settings: Settings) -> None:
+    store = Store.open(sqlite_settings)
+    register_app(store, "app")
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in sqlite_settings.data_dir.glob("ziyan.db*")}
+    store.close()
+    assert modes == dict.fromkeys(("ziyan.db", "ziyan.db-wal", "ziyan.db-shm"), 0o600)
+
+
 def test_the_key_file_is_for_its_owner_alone(store: Store, settings: Settings) -> None:
     assert stat.S_IMODE((settings.data_dir / KEY_FILE).stat().st_mode) == 0o600
     assert [file.name for file in settings.data_dir.glob(f"{KEY_FILE}*")] == [KEY_FILE]

@@ -134,10 +134,13 @@ def _address(text_: str) -> URL:
 
 
 def _connect_sqlite(url: URL) -> Engine:
+    file = Path(str(url.database))
     try:
-        Path(str(url.database)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not file.exists():
+            file.touch(mode=0o600)  # SQLite itself would let everybody read it; its side files follow it
     except OSError as error:
-        raise StoreError("The database's folder cannot be made", internal=repr(error)) from error
+        raise StoreError("The database's file cannot be made", internal=repr(error)) from error
     engine = create_engine(url, pool_timeout=_BUSY_SECONDS, connect_args={"timeout": _BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
