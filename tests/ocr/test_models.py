@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ziyan.ocr.models import MODELS, NAMES, WEIGHTS, HubSource, Weight, WheelSou
 from ziyan.ocr.types import ModelName
 
 INSTALLED: list[ModelName] = ["tiny", "small"]
+PAGE = Path(__file__).parents[2] / "docs/models.md"
 
 
 @pytest.fixture
@@ -66,6 +68,24 @@ def test_a_located_model_has_all_its_files(name: ModelName, models_dir: Path) ->
     for path in (files.detector, files.recognizer):
         assert path.is_file()
     assert (files.draft.name if files.draft else None) == MODELS[name].draft
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "missing"),
+    [
+        ("small", "简體字かなカナÀÿßŠžŁłŐűĞışĀųșțǎǜ¿", "ẞ¡ạếộά한жאกعअ"),
+        ("tiny", "简體字ÀÿßŠžŁłŐűĞışĀų¿", "かナșțǎǐǒǔǚơưẞ¡ếộά한жאกعअ"),
+    ],
+)
+def test_the_charset_holds_what_the_weights_page_says(
+    name: ModelName, held: str, missing: str, models_dir: Path
+) -> None:
+    charset = set(locate(models_dir, name).charset)
+    assert set(held) <= charset
+    assert not set(missing) & charset
+    told = re.search(r"^\| Chinese characters.*?\| ([\d,]+) \| ([\d,]+) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    count = sum(unicodedata.name(character, "").startswith("CJK ") for character in charset if character)
+    assert f"{count:,}" == told[1 if name == "small" else 2]
 
 
 @pytest.mark.parametrize("name", INSTALLED)

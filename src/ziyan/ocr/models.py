@@ -210,7 +210,7 @@ MEDIUM_RECOGNIZER = _paddle(
 
 _TINY = Model(
     name="tiny",
-    about="fastest: 49 languages, no Japanese kana",
+    about="fastest: Chinese, English and most of Latin script, no Japanese",
     detector=TINY_DETECTOR,
     recognizer=TINY_RECOGNIZER,
     charset=TINY_CHARSET,
@@ -219,7 +219,7 @@ _TINY = Model(
 )
 _SMALL = Model(
     name="small",
-    about="the default: 50 languages, print and handwriting",
+    about="the default: Chinese, English, Japanese and Latin script",
     detector=TINY_DETECTOR,
     recognizer=SMALL_RECOGNIZER,
     charset=CHARSET,
@@ -228,7 +228,7 @@ _SMALL = Model(
 )
 _MEDIUM = Model(
     name="medium",
-    about="most accurate and slowest: 50 languages; from the model hub",
+    about="most accurate and slowest: as small; from the model hub",
     detector=TINY_DETECTOR,
     recognizer=MEDIUM_RECOGNIZER,
     charset=CHARSET,
