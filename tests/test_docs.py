@@ -203,6 +203,18 @@ def test_a_readme_names_settings_and_messages_that_exist(page: Path) -> None:
     assert set(told) <= {(str(row.status), row.message) for row in rows}
 
 
+def test_the_operating_page_lists_every_cause_in_the_log() -> None:
+    text = (ROOT / "docs/operating.md").read_text("utf-8").split("### Causes")[1]
+    told = {
+        cause for cell in re.findall(r"^\| (`.+`) \|", text, re.MULTILINE)[1:] for cause in re.findall(r"`(\w+)`", cell)
+    }
+    sources = [(PACKAGE / file).read_text("utf-8") for file in ("fetch.py", "api/upload.py")]
+    fetching, checking = re.findall(r'reason="(\w+)"', sources[0]), re.findall(r'cause="(\w+)"', sources[1])
+    pictures = {kind.code for kind in error_classes() if issubclass(kind, errors.ImageError)} - {errors.ImageError.code}
+    known = {f"fetch_{reason}" for reason in fetching} | {*checking, *pictures} | {refusals.GatewayRefusedError.code}
+    assert told == known | {check.name.lower() for check in (Check.VER, Check.BOTH, Check.NEITHER)}
+
+
 # --- pages ----------------------------------------------------------------------------------------------------
 
 

@@ -174,6 +174,8 @@ def welcome(settings: Settings, listener: socket.socket, trial: Registration) ->
         f"Authorization: APPCODE {trial.appcode}",
         "-F",
         f"img=@{SAMPLE_PICTURE}",
+        "-w",
+        r"\n",  # a line of its own on the terminal; the answer itself ends without
         f"{address}/ocr",
     ]
     return (
