@@ -14,6 +14,11 @@ from ziyan.ocr.types import Line, Pixels, Polygon, ReadOptions
 
 #: Below this score a line is also tried the other way up.
 _DOUBTFUL = 0.7
+#: Least scores of such lines where there are no others.
+_ALONE = 0.88
+_ALONE_DETECTED = 0.65
+#: Lines at least this many times as long as high may be turned around.
+_TURNABLE = 2.5
 #: From this score on characters laid side by side are not also read on their backs.
 _GOOD = 0.93
 #: Columns of all crops together that the deciding weights are given to read: some 3,000 characters.
@@ -72,6 +77,9 @@ def read_lines(
         tried += len(chosen)
         if len(lines) < _TEXT_SHARE * tried and all(len(line.text) <= _SPECKS for line in lines):
             return []
+    if all(len(line.text) <= _SPECKS for line in lines):
+        # Nothing but a character here and there: each must stand for itself.
+        return [line for line in lines if line.score >= _ALONE and line.detection_score >= _ALONE_DETECTED]
     return lines
 
 
@@ -109,7 +117,8 @@ def _best_way(
         upright = alphabet.read(cut_line(pixels, strip.quad))
         return (strip.quad, column, True) if column.weight > upright.weight else (strip.quad, upright, False)
     reading = alphabet.read(cut_line(pixels, strip.quad))
-    if options.line_orientation and reading.score < _DOUBTFUL:
+    # A character or two tell too little: a 6 on its head is a 9.
+    if options.line_orientation and reading.score < _DOUBTFUL and width > _TURNABLE * height:
         turned = turn(strip.quad, 2)
         other = alphabet.read(cut_line(pixels, turned))
         if other.score > reading.score + _MARGIN:

@@ -16,7 +16,7 @@ from ziyan.ocr.compose import compose
 from ziyan.ocr.crop import LINE_HEIGHT
 from ziyan.ocr.db_postprocess import DBOptions
 from ziyan.ocr.decode import decode
-from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect
+from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect, detect_turned
 from ziyan.ocr.join import join_strips
 from ziyan.ocr.lines import read_lines
 from ziyan.ocr.models import locate
@@ -106,9 +106,12 @@ class Reader:
         watch = _Watch()
         image = decode(image_bytes, options.limits)
         watch.lap("decode")
-        regions = detect(self._detector, image.pixels, self._scales, self._db_options, stop)
+        look = self._scales, self._db_options, stop
+        regions = detect(self._detector, image.pixels, *look)
         watch.lap("detect")
         pose = find_pose(image.pixels, regions, self._recognizer.glance) if options.page_orientation else Pose()
+        if pose.orientation:
+            regions = detect_turned(self._detector, image.pixels, pose.orientation // 90, *look)
         strips = join_strips(place(regions, pose))
         watch.lap("orient")
         lines = read_lines(image.pixels, strips, self._recognizer, options, stop)
