@@ -11,7 +11,7 @@ import pytest
 from tests.ocr.drawing import bars, turned_points, white
 from tests.ocr.fakes import InkFinder
 from ziyan.ocr.db_postprocess import DBOptions
-from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect
+from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect, detect_turned
 from ziyan.ocr.types import Pixels, Region
 
 #: Kernels as they are: what a bar's rectangle must be is known then.
@@ -196,3 +196,28 @@ def test_stopping_ends_the_look_before_the_next_window(pool: ThreadPoolExecutor)
     with ThreadPoolExecutor(1) as one, pytest.raises(CancelledError):
         detect(Detector(finder, one, 1), page, TENTH, PLAIN, stop)
     assert len(finder.shapes) == 3
+
+
+@pytest.mark.parametrize("size", [(1, 4000), (4000, 1), (5, 900), (20, 5000), (5000, 20)])
+def test_what_is_too_thin_for_a_line_of_text_is_not_taken_for_one(find: Find, size: tuple[int, int]) -> None:
+    # A picture of 93 bytes kept a reader busy for 18 seconds: its one row was blown up to the height of a line.
+    assert find(white(*size), Scales()) == []
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_page_is_found_as_if_it_stood_upright(pool: ThreadPoolExecutor, quarters: int) -> None:
+    upright = bars(300, 200, [(40, 60, 200, 20)])
+    lying = np.ascontiguousarray(np.rot90(upright, -quarters))
+    detector = Detector(InkFinder(), pool, 2)
+    (there,) = detect(detector, upright, Scales(), PLAIN, proceed)
+    (here,) = detect_turned(detector, lying, quarters, Scales(), PLAIN, proceed)
+    low, high = here.polygon.min(axis=0), here.polygon.max(axis=0)
+    x, y, width, height = boxes([there])[0]
+    expected = {
+        1: (200 - y - height, x, height, width),
+        2: (300 - x - width, 200 - y - height, width, height),
+        3: (y, 300 - x - width, height, width),
+    }[quarters]
+    assert (*low, *(high - low)) == pytest.approx(expected, abs=1)
+    # It begins at the picture's own top-left corner, as any region does.
+    assert here.polygon[0] == pytest.approx(low, abs=1)

@@ -29,7 +29,11 @@ Floats = npt.NDArray[np.float32]
 Window = tuple[int, int, int, int]
 
 _LINE_RATIO = 2.5
+#: No line has more characters than this.
+_LINE_LIMIT = 240
 _LINE_SIDE = 240
+#: Nothing lower than this many pixels can be read.
+_LEGIBLE = 6
 _LINE_SHARE = 0.6
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
@@ -148,7 +152,7 @@ def _is_one_line(pixels: Pixels, regions: list[Region]) -> bool:
     """Whether the picture is the cut-out of a single line: long, and nothing found in it but pieces of one row."""
     height, width = pixels.shape[:2]
     axis, long, short = (1, height, width) if height > width else (0, width, height)
-    if long < _LINE_RATIO * short or short > _LINE_SIDE:
+    if not (_LINE_RATIO * short <= long <= _LINE_LIMIT * short and _LEGIBLE <= short <= _LINE_SIDE):
         return False
     if not regions:
         return True
