@@ -154,7 +154,7 @@ def test_words_are_given_when_wanted() -> None:
     assert words[1].box[0] == pytest.approx(60, abs=8)
 
 
-def test_stopping_ends_before_the_next_strip() -> None:
+def test_stopping_ends_before_the_next_run_of_the_network() -> None:
     page, found = page_of("甲乙丙")
     reader, asked = GlyphReader(), 0
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ziyan.ocr.crop import LINE_HEIGHT, cut_line, quad_size
 from ziyan.ocr.orient import CLEARLY_TALL, TALL, Strip, cut_column, turn
 from ziyan.ocr.recognize import Alphabet, Reading, Recognizer
+from ziyan.ocr.session import StoppableSession
 from ziyan.ocr.text import line_text, line_words
 from ziyan.ocr.types import Line, Pixels, Polygon, ReadOptions
 
@@ -46,14 +48,16 @@ def read_lines(
         strips: Where the lines are.
         recognizer: Reads crops; strips are read side by side on its threads.
         options: How to read.
-        stop: Called before each strip; raises to stop.
+        stop: Called before each run of the network; raises to stop.
     """
-    alphabet = _choose(strips, recognizer)
+    alphabet, quick = (
+        replace(each, session=StoppableSession(each.session, stop))
+        for each in (_choose(strips, recognizer), recognizer.quick)
+    )
     edge = np.array(pixels.shape[1::-1], np.float32)
 
     def read(strip: Strip) -> Line | None:
-        stop()
-        quad, reading, vertical = _best_way(pixels, strip, alphabet, recognizer.quick, options)
+        quad, reading, vertical = _best_way(pixels, strip, alphabet, quick, options)
         text = line_text(reading, vertical)
         if not text or reading.score < _least_score(text, strip.region.detection_score, options.min_score):
             return None

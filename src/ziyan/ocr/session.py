@@ -12,6 +12,8 @@ Which runtime, which precision and how many threads are chosen on purpose here a
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -105,6 +107,24 @@ class OpenVinoSession:
         # The request's own buffer is written again by the next call.
         output: Tensor = request.get_output_tensor(0).data.copy()
         return output
+
+
+@dataclass(frozen=True, slots=True)
+class StoppableSession:
+    """A session for the length of one call: asks before every run whether to go on.
+
+    Attributes:
+        session: What computes.
+        stop: Raises to stop.
+    """
+
+    session: Session
+    stop: Callable[[], None]
+
+    def run(self, batch: Tensor) -> Tensor:
+        """See ``Session.run``."""
+        self.stop()
+        return self.session.run(batch)
 
 
 def choose_runtime(wanted: Literal["auto", "openvino", "onnxruntime"]) -> RuntimeName:
