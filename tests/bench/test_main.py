@@ -12,6 +12,7 @@ from ziyan.bench import contests, rival, trials
 from ziyan.bench.__main__ import GOOD, MISSED, UNMEASURED, main
 from ziyan.bench.targets import Verdict
 from ziyan.errors import ModelNotInstalledError
+from ziyan.settings import Settings
 
 DATA = {
     "lines": [{"lines": ["第一行", "第二行"], "lang": "zh"}, {"lines": ["three words here"], "lang": "en"}],
@@ -155,5 +156,5 @@ def test_trials_run_on_the_engine_that_serves(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(trials, "run_hostile", no_trial)
     assert main(["hostile", "--count", "5", "--seed", "7", "--callers", "3", "--model", "tiny"]) == MISSED
     ((engine, more),) = seen
-    assert engine.status().queue_limit == 16
+    assert engine.status().queue_limit == Settings.load().queue
     assert more == {"count": 5, "seed": 7, "callers": 3}
