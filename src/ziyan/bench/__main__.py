@@ -12,6 +12,7 @@ from typing import Any
 from ziyan.bench import contests, dataset, display, endurance, rival, trials
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
+from ziyan.engine.local import LocalEngine
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
 
@@ -204,12 +205,12 @@ def _memory(args: argparse.Namespace) -> bool:
 
 
 def _consistency(args: argparse.Namespace) -> bool:
-    labels, engine = _labels(args), trials.local_engine(_settings(args, "model", "threads"))
+    labels, engine = _labels(args), LocalEngine.from_settings(_settings(args, "model", "threads"))
     return asyncio.run(trials.run_consistency(engine, labels, (1, args.callers)))
 
 
 def _hostile(args: argparse.Namespace) -> bool:
-    engine = trials.local_engine(_settings(args, "model", "threads"))
+    engine = LocalEngine.from_settings(_settings(args, "model", "threads"))
     return asyncio.run(trials.run_hostile(engine, count=args.count, seed=args.seed, callers=args.callers))
 
 
@@ -217,7 +218,7 @@ def _crash(args: argparse.Namespace) -> bool:
     # a single reading process, and the largest picture, so that the kill is sure to hit a reading
     label = max(_labels(args), key=lambda label: label.path.stat().st_size)
     settings = _settings(args, "model", "threads").model_copy(update={"workers": 1})
-    return asyncio.run(trials.run_crash(trials.local_engine(settings), label))
+    return asyncio.run(trials.run_crash(LocalEngine.from_settings(settings), label))
 
 
 if __name__ == "__main__":

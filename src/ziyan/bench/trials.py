@@ -14,23 +14,6 @@ from ziyan.bench.hostile import hostile_pictures
 from ziyan.bench.memory import MIB
 from ziyan.bench.siege import FLAT_MIB, besiege
 from ziyan.engine.base import Engine
-from ziyan.engine.local import LocalEngine
-from ziyan.ocr.pipeline import ReaderConfig
-from ziyan.settings import Settings
-
-
-def local_engine(settings: Settings) -> Engine:
-    """The engine as ``scripts/serve`` runs it; not started."""
-    config = ReaderConfig(
-        settings.models_dir, settings.model, settings.runtime, settings.precision, settings.thread_count
-    )
-    return LocalEngine(
-        config,
-        workers=settings.worker_count,
-        queue_limit=settings.queue,
-        deadline=settings.deadline,
-        memory_limit_mib=settings.worker_memory,
-    )
 
 
 @asynccontextmanager
