@@ -39,8 +39,8 @@ class Settings(BaseSettings):
     runtime: Literal["auto", "openvino", "onnxruntime"] = Field(
         "auto", description="Inference runtime; auto: OpenVINO with AVX-512 or AMX, else ONNX Runtime."
     )
-    precision: Literal["f32", "bf16"] = Field(
-        "f32", description="Arithmetic of OpenVINO; bf16 is faster on AMX and may change the last digit of a score."
+    precision: Literal["auto", "f32", "bf16"] = Field(
+        "auto", description="Arithmetic of OpenVINO; auto: bf16 where the CPU has it built in, else f32."
     )
     workers: Count | Auto = Field("auto", description="Reading processes; auto: one for each two cores.")
     threads: Count | Auto = Field("auto", description="Threads of each reading process; auto: cores / workers.")

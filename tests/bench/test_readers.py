@@ -97,7 +97,7 @@ def test_our_reader_is_the_one_of_a_worker_process(
     monkeypatch.setattr(reader_ziyan, "sha256_of", lambda path: f"hash of {path.name}")
     config = {"models_dir": str(tmp_path), "model": "tiny", "runtime": runtime, "precision": "bf16", "threads": 2}
     about, read = reader_ziyan.load(config)
-    assert configs == [ReaderConfig(tmp_path, "tiny", runtime, "bf16", 2)]
+    assert configs == [ReaderConfig(tmp_path, "tiny", runtime, "bf16", 2, eager=True)]
     assert read("甲 乙".encode()) == ["甲", "乙"]
     assert reader.options[0].limits.formats == ALL_FORMATS
     assert (about["runtime"], about["precision"], about["model"]) == (runtime, precision, "PP-OCRv6 tiny")

@@ -88,7 +88,7 @@ class InkFinder:
 def glyph_recognizer(
     deciding: GlyphReader | None = None, quick: GlyphReader | None = None, threads: int = 2
 ) -> Iterator[Recognizer]:
-    """A recogniser of glyphs, the same reader on one and on all threads."""
+    """A recogniser of glyphs, on so many threads."""
     slow = Alphabet("slow", CHARSET, deciding or GlyphReader())
     with ThreadPoolExecutor(threads) as pool:
-        yield Recognizer(each=slow, alone=slow, quick=Alphabet("fast", CHARSET, quick or GlyphReader()), pool=pool)
+        yield Recognizer(deciding=slow, quick=Alphabet("fast", CHARSET, quick or GlyphReader()), pool=pool)

@@ -146,6 +146,32 @@ def test_a_page_of_thousands_of_lines_is_read_by_the_quick_weights() -> None:
     assert (len(lines), len(deciding.widths), len(quick.widths)) == (1000, 0, 1000)
 
 
+def lines_of(count: int) -> tuple[Pixels, list[Strip]]:
+    page = white(500, 60 * count)
+    return page, [strip(paste(page, glyph_line("甲乙丙丁戊己", 40), 20, 60 * row + 10)) for row in range(count)]
+
+
+def read_both(count: int, quick_score: float) -> tuple[list[str], int, int]:
+    """Texts, and how often the deciding and the quick weights ran, on a page of so many lines."""
+    page, strips = lines_of(count)
+    deciding, quick = GlyphReader(), GlyphReader(upright=quick_score)
+    with glyph_recognizer(deciding, quick) as recognizer:
+        lines = read_lines(page, strips, recognizer, OPTIONS, lambda: None)
+    return [line.text for line in lines], len(deciding.widths), len(quick.widths)
+
+
+def test_what_the_quick_weights_are_sure_of_is_not_read_again() -> None:
+    assert read_both(20, 0.95) == (["甲乙丙丁戊己"] * 20, 0, 20)
+
+
+def test_on_a_page_that_the_quick_weights_are_unsure_of_only_a_few_lines_are_tried() -> None:
+    assert read_both(20, 0.8) == (["甲乙丙丁戊己"] * 20, 20, 5)
+
+
+def test_a_line_without_others_is_left_to_the_deciding_weights() -> None:
+    assert read_both(1, 0.99) == (["甲乙丙丁戊己"], 1, 0)
+
+
 def test_words_are_given_when_wanted() -> None:
     page, found = page_of("甲乙丙")
     assert read(page, found)[0].words == ()
@@ -164,7 +190,7 @@ def test_stopping_ends_before_the_next_run_of_the_network() -> None:
         if asked > 5:
             raise CancelledError
 
-    with glyph_recognizer(reader, threads=1) as recognizer, pytest.raises(CancelledError):
+    with glyph_recognizer(reader, reader, threads=1) as recognizer, pytest.raises(CancelledError):
         read_lines(page, [found] * 50, recognizer, OPTIONS, stop)
     assert len(reader.widths) == 5
 

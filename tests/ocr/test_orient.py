@@ -99,7 +99,7 @@ def test_strips_begin_where_their_text_begins(quarters: int) -> None:
     with glyph_recognizer() as recognizer:
         for strip, text in zip(place(regions, Pose(QUARTERS[quarters])), LEVEL, strict=True):
             assert not strip.vertical
-            reading = recognizer.each.read(cut_line(page, strip.quad))
+            reading = recognizer.deciding.read(cut_line(page, strip.quad))
             assert (reading.text, round(reading.score, 2)) == (text, 0.99)
 
 
@@ -108,8 +108,8 @@ def test_columns_begin_at_their_top_left() -> None:
     with glyph_recognizer() as recognizer:
         for strip, text in zip(place(regions, Pose(0, vertical=True)), LEVEL, strict=True):
             assert strip.vertical
-            assert recognizer.each.read(cut_column(page, strip.quad, 40)).text == text
-            assert recognizer.each.read(cut_column(page, strip.quad, None)).text == text
+            assert recognizer.deciding.read(cut_column(page, strip.quad, 40)).text == text
+            assert recognizer.deciding.read(cut_column(page, strip.quad, None)).text == text
 
 
 def test_strips_reach_a_little_beyond_their_regions_ends() -> None:

@@ -96,7 +96,7 @@ def recognizer(request: pytest.FixtureRequest, models_dir: Path) -> Iterator[Rec
     files = locate(models_dir, "tiny")
     each = Alphabet("tiny", files.charset, open_session(files.recognizer, request.param, "f32", threads=1, callers=2))
     with ThreadPoolExecutor(2) as pool:
-        yield Recognizer(each, each, each, pool)
+        yield Recognizer(each, each, pool)
 
 
 def crops() -> list[Pixels]:
@@ -109,9 +109,9 @@ def crops() -> list[Pixels]:
 def test_a_line_reads_the_same_alone_and_among_others(recognizer: Recognizer) -> None:
     """Bit for bit: the same characters, scores and places."""
     lines = crops()
-    alone = [recognizer.map(recognizer.each.read, [crop])[0] for crop in lines]
-    assert recognizer.map(recognizer.each.read, lines) == alone
-    assert recognizer.map(recognizer.each.read, lines[::-1]) == alone[::-1]
-    assert recognizer.map(recognizer.each.read, lines * 3) == alone * 3
+    alone = [recognizer.map(recognizer.deciding.read, [crop])[0] for crop in lines]
+    assert recognizer.map(recognizer.deciding.read, lines) == alone
+    assert recognizer.map(recognizer.deciding.read, lines[::-1]) == alone[::-1]
+    assert recognizer.map(recognizer.deciding.read, lines * 3) == alone * 3
     assert alone[1].text == "Reading Room 206"
     assert alone[5].text == ""

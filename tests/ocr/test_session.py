@@ -13,9 +13,19 @@ from tests.ocr.drawing import text_page, text_strip
 from ziyan.ocr import session as module
 from ziyan.ocr.models import locate
 from ziyan.ocr.recognize import to_tensor
-from ziyan.ocr.session import RuntimeName, Session, Tensor, choose_runtime, open_session
+from ziyan.ocr.session import Precision, RuntimeName, Session, Tensor, choose_precision, choose_runtime, open_session
 
 RUNTIMES: tuple[RuntimeName, ...] = ("onnxruntime", "openvino")
+PRECISIONS: tuple[Precision, ...] = ("f32", "bf16")
+
+
+def pretend_cpu(cpuinfo: str | None, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``/proc/cpuinfo`` say this; None takes it away."""
+    file = folder / "cpuinfo"
+    if cpuinfo is not None:
+        file.write_text(cpuinfo, "utf-8")
+    real: Callable[[str], Path] = Path
+    monkeypatch.setattr(module, "Path", lambda path: file if path == "/proc/cpuinfo" else real(path))
 
 
 def line_input() -> Tensor:
@@ -126,12 +136,30 @@ def test_no_more_threads_compute_than_are_set(models_dir: Path, runtime: Runtime
 def test_the_runtime_follows_from_the_cpu(
     cpuinfo: str | None, runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = tmp_path / "cpuinfo"
-    if cpuinfo is not None:
-        file.write_text(cpuinfo, "utf-8")
-    real: Callable[[str], Path] = Path
-    monkeypatch.setattr(module, "Path", lambda path: file if path == "/proc/cpuinfo" else real(path))
+    pretend_cpu(cpuinfo, tmp_path, monkeypatch)
     assert choose_runtime("auto") == runtime
+
+
+@pytest.mark.parametrize(
+    ("flags", "runtime", "precision"),
+    [
+        ("avx2 avx512f avx512_bf16", "openvino", "bf16"),
+        ("avx2 avx512f amx_bf16 amx_tile", "openvino", "bf16"),
+        ("avx2 avx512f avx512_vnni", "openvino", "f32"),
+        ("avx2 avx512f avx512_bf16", "onnxruntime", "f32"),
+        ("avx2", "openvino", "f32"),
+    ],
+)
+def test_bfloat16_is_taken_where_the_cpu_has_it_built_in(
+    flags: str, runtime: RuntimeName, precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend_cpu(f"flags\t\t: fpu {flags}\n", tmp_path, monkeypatch)
+    assert choose_precision("auto", runtime) == precision
+
+
+def test_a_precision_that_is_asked_for_is_taken_where_there_is_a_choice() -> None:
+    assert [choose_precision(wanted, "openvino") for wanted in PRECISIONS] == list(PRECISIONS)
+    assert [choose_precision(wanted, "onnxruntime") for wanted in PRECISIONS] == ["f32", "f32"]
 
 
 @pytest.mark.parametrize("wanted", RUNTIMES)

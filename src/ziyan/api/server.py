@@ -61,7 +61,7 @@ def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings, store: Store, listener: socket.socket, trial: Registration) -> None:
     stop = _stop_signal()
-    engine = LocalEngine.from_settings(settings)
+    engine = LocalEngine.from_settings(settings, eager=True)
     try:
         if not await _started(engine, stop):
             return

@@ -147,7 +147,7 @@ def _add_race(command: argparse.ArgumentParser) -> None:
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--runtime", choices=("auto", "openvino", "onnxruntime"), help="default: ZIYAN_RUNTIME")
-    command.add_argument("--precision", choices=("f32", "bf16"), help="default: ZIYAN_PRECISION")
+    command.add_argument("--precision", choices=("auto", "f32", "bf16"), help="default: ZIYAN_PRECISION")
 
 
 def _positive(text: str) -> int:

@@ -13,7 +13,19 @@ import psutil
 from ziyan.settings import cores
 
 #: What decides how fast matrix products are.
-_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16", "asimd", "sve")
+_FLAGS = (
+    "avx2",
+    "fma",
+    "avx512f",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx_vnni",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "sve",
+)
 _CPUINFO = Path("/proc/cpuinfo")
 
 

@@ -17,7 +17,7 @@ from ziyan.bench.callers import OPTIONS
 from ziyan.engine.worker import load_reader
 from ziyan.ocr.models import MODELS, sha256_of
 from ziyan.ocr.pipeline import ReaderConfig
-from ziyan.ocr.session import choose_runtime
+from ziyan.ocr.session import choose_precision, choose_runtime
 from ziyan.ocr.types import ModelName
 
 _PACKAGES = ("ziyan", "onnxruntime", "openvino", "opencv-python-headless", "pillow", "numpy")
@@ -35,7 +35,7 @@ def load(config: dict[str, Any]) -> tuple[dict[str, Any], Callable[[bytes], list
     model: ModelName = config["model"]
     models_dir, runtime = Path(config["models_dir"]), choose_runtime(config["runtime"])
     precision, threads = config["precision"], config["threads"]
-    reader = load_reader(ReaderConfig(models_dir, model, runtime, precision, threads))
+    reader = load_reader(ReaderConfig(models_dir, model, runtime, precision, threads, eager=True))
 
     def read(file_bytes: bytes) -> list[str]:
         return [line.text for line in reader.read(file_bytes, OPTIONS, _never).lines]
@@ -45,7 +45,7 @@ def load(config: dict[str, Any]) -> tuple[dict[str, Any], Callable[[bytes], list
         "setup": model,
         "model": f"PP-OCRv6 {model}",
         "runtime": runtime,
-        "precision": precision if runtime == "openvino" else "f32",
+        "precision": choose_precision(precision, runtime),
         "threads": threads,
         "versions": {name: version(name) for name in _PACKAGES},
         "weights": {weight.file: sha256_of(models_dir / weight.file) for weight in MODELS[model].weights},

@@ -121,8 +121,8 @@ class LocalEngine:
         self._restarts = 0
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> LocalEngine:
-        """The engine that ``settings`` describe; not started."""
+    def from_settings(cls, settings: Settings, *, eager: bool = False) -> LocalEngine:
+        """The engine that ``settings`` describe, not started; ``eager`` as in ``ReaderConfig``."""
         from ziyan.ocr.pipeline import ReaderConfig  # here, so that tests of the engine load no image library
 
         return cls(
@@ -132,6 +132,7 @@ class LocalEngine:
                 runtime=settings.runtime,
                 precision=settings.precision,
                 threads=settings.thread_count,
+                eager=eager,
             ),
             workers=settings.worker_count,
             queue_limit=settings.queue,

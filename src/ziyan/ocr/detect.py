@@ -57,12 +57,12 @@ class Scales:
     """
 
     first_look: int = 960
-    short_side: int = 640
+    short_side: int = 448
     strip: int = 32
     strip_ratio: float = 6.0
     legible: float = 11.0
     aim: float = 16.0
-    window: int = 1216
+    window: int = 960
     overlap: int = 128
     share: int = 640
     margin: int = 24

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ziyan.ocr.cascade import Cascade, Reads, count_trials
 from ziyan.ocr.crop import LINE_HEIGHT, cut_line, quad_size
 from ziyan.ocr.orient import CLEARLY_TALL, TALL, Strip, cut_column, turn
 from ziyan.ocr.recognize import Alphabet, Reading, Recognizer
@@ -50,36 +51,28 @@ def read_lines(
         options: How to read.
         stop: Called before each run of the network; raises to stop.
     """
-    alphabet, quick = (
+    deciding, quick = (
         replace(each, session=StoppableSession(each.session, stop))
         for each in (_choose(strips, recognizer), recognizer.quick)
     )
-    edge = np.array(pixels.shape[1::-1], np.float32)
 
-    def read(strip: Strip) -> Line | None:
-        quad, reading, vertical = _best_way(pixels, strip, alphabet, quick, options)
-        text = line_text(reading, vertical)
-        if not text or reading.score < _least_score(text, strip.region.detection_score, options.min_score):
-            return None
-        return Line(
-            text=text,
-            score=reading.score,
-            polygon=np.clip(quad, 0, edge),
-            detection_score=strip.region.detection_score,
-            orientation=0 if np.array_equal(quad, strip.quad) else 180,
-            vertical=vertical,
-            words=line_words(reading, np.clip(quad, 0, edge), vertical) if options.words else (),
-        )
+    def read(chosen: Sequence[Strip], weights: Reads) -> list[tuple[Line | None, Reading]]:
+        return recognizer.map(lambda strip: _read_strip(pixels, strip, weights, quick, options), chosen)
 
-    lines: list[Line] = []
-    tried = 0
     # Most certain first, a few at a time: on a texture that looks like text all over, reading soon ends.
-    order = sorted(range(len(strips)), key=lambda i: -strips[i].region.detection_score)
-    for batch in range(0, len(order), _BATCH):
-        chosen = [strips[i] for i in order[batch : batch + _BATCH]]
-        lines += [line for line in recognizer.map(read, chosen) if line is not None]
-        tried += len(chosen)
-        if len(lines) < _TEXT_SHARE * tried and all(len(line.text) <= _SPECKS for line in lines):
+    order = sorted(strips, key=lambda strip: -strip.region.detection_score)
+    weights: Reads = deciding
+    results: list[tuple[Line | None, Reading]] = []
+    if len(order) > 1 and deciding.name != quick.name:
+        cascade = Cascade(quick, deciding)
+        results = read(order[: count_trials(len(order))], cascade)
+        if cascade.is_worth_it([reading for _, reading in results]):
+            weights = cascade
+    lines: list[Line] = []
+    while len(results) < len(order):
+        results += read(order[len(results) :][:_BATCH], weights)
+        lines = [line for line, _ in results if line is not None]
+        if len(lines) < _TEXT_SHARE * len(results) and all(len(line.text) <= _SPECKS for line in lines):
             return []
     if all(len(line.text) <= _SPECKS for line in lines):
         # Nothing but a character here and there: each must stand for itself.
@@ -87,17 +80,36 @@ def read_lines(
     return lines
 
 
+def _read_strip(
+    pixels: Pixels, strip: Strip, weights: Reads, quick: Alphabet, options: ReadOptions
+) -> tuple[Line | None, Reading]:
+    """The strip's line, None where what was read is not believed to be text, and its reading."""
+    quad, reading, vertical = _best_way(pixels, strip, weights, quick, options)
+    text = line_text(reading, vertical)
+    if not text or reading.score < _least_score(text, strip.region.detection_score, options.min_score):
+        return None, reading
+    polygon = np.clip(quad, 0, np.array(pixels.shape[1::-1], np.float32))
+    line = Line(
+        text=text,
+        score=reading.score,
+        polygon=polygon,
+        detection_score=strip.region.detection_score,
+        orientation=0 if np.array_equal(quad, strip.quad) else 180,
+        vertical=vertical,
+        words=line_words(reading, polygon, vertical) if options.words else (),
+    )
+    return line, reading
+
+
 def _choose(strips: Sequence[Strip], recognizer: Recognizer) -> Alphabet:
-    """Which weights read a page with these strips, on how many threads each.
+    """Which weights decide on a page with these strips.
 
     A page of several thousand characters would take the deciding weights longer than anybody waits; letters so many
     are so small that the quick weights read them about as well.
     """
-    if len(strips) == 1:
-        return recognizer.alone
     sizes = (quad_size(strip.quad) for strip in strips)
     columns = sum(LINE_HEIGHT * max(size) / max(1.0, min(size)) for size in sizes)
-    return recognizer.each if columns <= _BUDGET else recognizer.quick
+    return recognizer.deciding if columns <= _BUDGET else recognizer.quick
 
 
 def _least_score(text: str, detection_score: float, min_score: float) -> float:
@@ -110,27 +122,27 @@ def _least_score(text: str, detection_score: float, min_score: float) -> float:
 
 
 def _best_way(
-    pixels: Pixels, strip: Strip, alphabet: Alphabet, quick: Alphabet, options: ReadOptions
+    pixels: Pixels, strip: Strip, weights: Reads, quick: Alphabet, options: ReadOptions
 ) -> tuple[Polygon, Reading, bool]:
     """Where the line begins, what stands on it, and whether it runs from top to bottom."""
     width, height = quad_size(strip.quad)
     if strip.vertical and height > CLEARLY_TALL * width:
-        return strip.quad, _read_column(pixels, strip.quad, alphabet, quick), True
+        return strip.quad, _read_column(pixels, strip.quad, weights, quick), True
     if height > TALL * width:
-        column = _read_column(pixels, strip.quad, alphabet, quick)
-        upright = alphabet.read(cut_line(pixels, strip.quad))
+        column = _read_column(pixels, strip.quad, weights, quick)
+        upright = weights.read(cut_line(pixels, strip.quad))
         return (strip.quad, column, True) if column.weight > upright.weight else (strip.quad, upright, False)
-    reading = alphabet.read(cut_line(pixels, strip.quad))
+    reading = weights.read(cut_line(pixels, strip.quad))
     # A character or two tell too little: a 6 on its head is a 9.
     if options.line_orientation and reading.score < _DOUBTFUL and width > _TURNABLE * height:
         turned = turn(strip.quad, 2)
-        other = alphabet.read(cut_line(pixels, turned))
+        other = weights.read(cut_line(pixels, turned))
         if other.score > reading.score + _MARGIN:
             return turned, other, False
     return strip.quad, reading, False
 
 
-def _read_column(pixels: Pixels, quad: Polygon, alphabet: Alphabet, quick: Alphabet) -> Reading:
+def _read_column(pixels: Pixels, quad: Polygon, weights: Reads, quick: Alphabet) -> Reading:
     """A vertical line: its characters laid side by side, or on their backs where that reads better.
 
     On their backs the recogniser finds nearly all characters, though not the punctuation between them; where they are
@@ -141,8 +153,8 @@ def _read_column(pixels: Pixels, quad: Polygon, alphabet: Alphabet, quick: Alpha
     _, height = quad_size(quad)
     centers = [(token.start + token.stop) / 2 for token in lying.tokens]
     pitch = float(np.median(np.diff(centers))) / lying.width * height if len(centers) > 2 else None
-    stacked = alphabet.read(cut_column(pixels, quad, pitch))
+    stacked = weights.read(cut_column(pixels, quad, pitch))
     if stacked.score >= _GOOD and stacked.weight >= lying.weight:
         return stacked
-    lying = alphabet.read(lying_crop)
+    lying = weights.read(lying_crop)
     return lying if lying.weight > stacked.weight else stacked

@@ -26,6 +26,11 @@ CLEARLY_TALL = 2.5
 _SLACK = 0.1
 _COLUMN_SLACK = 0.05
 _MARKS = 0.12
+#: How far level strips of a page reach beyond their sides.  A crop with room is shorter, so cheaper, and read at least
+#: as well; but where a few lines fill the picture there is no room to be had.
+_ROOM = 0.08
+_FEW = 3
+_LONG = 5.0
 #: Lines read each way to find how the page lies.
 _SAMPLES = 3
 #: And how much of each, in multiples of its height.
@@ -128,6 +133,7 @@ def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
     """Each region with its direction in a page that lies as ``pose`` says."""
     quarters = pose.orientation // 90
     strips = []
+    room = _ROOM if len(regions) > _FEW else 0.0
     for region in regions:
         quad = turn(region.polygon, quarters)
         width, height = quad_size(quad)
@@ -139,7 +145,7 @@ def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
             # Full stops and commas stand to the right of the characters and reach out of the column.
             quad[1:3] += _MARKS * (quad[1:3] - quad[[0, 3]])
         else:
-            quad = grow_quad(quad, _SLACK * letters, 0.0)
+            quad = grow_quad(quad, _SLACK * letters, room * letters if width > _LONG * height else 0.0)
         strips.append(Strip(quad, vertical, region))
     return strips
 

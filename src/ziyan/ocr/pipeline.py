@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,8 @@ from ziyan.ocr.join import join_strips
 from ziyan.ocr.lines import read_lines
 from ziyan.ocr.models import locate
 from ziyan.ocr.orient import Pose, find_pose, place
-from ziyan.ocr.recognize import Alphabet, Recognizer
-from ziyan.ocr.session import Session, choose_runtime, open_session
+from ziyan.ocr.recognize import Alphabet, Recognizer, bucket_widths
+from ziyan.ocr.session import Session, choose_precision, choose_runtime, open_session
 from ziyan.ocr.text import join_lines
 from ziyan.ocr.types import ModelName, Page, ReadOptions
 
@@ -35,15 +35,17 @@ class ReaderConfig:
         models_dir: Folder the weights are installed in.
         model: Which of them.
         runtime: ``auto`` takes OpenVINO where the CPU has AVX-512 or AMX, else ONNX Runtime.
-        precision: Arithmetic of OpenVINO.
+        precision: Arithmetic of OpenVINO; ``auto`` takes bfloat16 where the CPU has it built in.
         threads: Exactly as many threads compute.
+        eager: Prepare for every width of line before the first call, where the runtime would do so at its first use.
     """
 
     models_dir: Path
     model: ModelName = "small"
     runtime: Literal["auto", "openvino", "onnxruntime"] = "auto"
-    precision: Literal["f32", "bf16"] = "f32"
+    precision: Literal["auto", "f32", "bf16"] = "auto"
     threads: int = 2
+    eager: bool = False
 
 
 def _never() -> bool:
@@ -61,31 +63,31 @@ class Reader:
         """
         files = locate(config.models_dir, config.model)
         runtime = choose_runtime(config.runtime)
+        precision = choose_precision(config.precision, runtime)
         cv2.setNumThreads(1)
 
-        def load(weights: Path, threads: int, callers: int) -> Session:
-            return open_session(weights, runtime, config.precision, threads, callers)
+        def load(weights: Path) -> Session:
+            return open_session(weights, runtime, precision, threads=1, callers=config.threads)
 
         quick = files.draft or files
         self.model = config.model
         pool = ThreadPoolExecutor(config.threads, thread_name_prefix="reading")
-        self._detector = Detector(load(files.detector, 1, config.threads), pool, config.threads)
+        self._detector = Detector(load(files.detector), pool, config.threads)
         self._recognizer = Recognizer(
-            each=Alphabet(files.name, files.charset, load(files.recognizer, 1, config.threads)),
-            alone=Alphabet(files.name, files.charset, load(files.recognizer, config.threads, 1)),
-            quick=Alphabet(quick.name, quick.charset, load(quick.recognizer, 1, config.threads)),
+            deciding=Alphabet(files.name, files.charset, load(files.recognizer)),
+            quick=Alphabet(quick.name, quick.charset, load(quick.recognizer)),
             pool=pool,
         )
         self._scales = Scales() if files.draft else QUICK_SCALES
         self._db_options = DBOptions()
-        self._warm()
+        self._warm(bucket_widths() if config.eager and runtime == "openvino" else [320], config.threads)
 
-    def _warm(self) -> None:
-        """Run everything once: the first call in a process pays for what is set up late."""
+    def _warm(self, widths: Sequence[int], threads: int) -> None:
+        """Run everything once on each thread: the first call pays for what is set up late."""
         detect(self._detector, np.full((480, 640, 3), 255, np.uint8), self._scales, self._db_options, lambda: None)
-        crop = np.full((LINE_HEIGHT, 320, 3), 255, np.uint8)
-        for alphabet in (self._recognizer.each, self._recognizer.alone, self._recognizer.quick):
-            alphabet.read(crop)
+        for alphabet in (self._recognizer.deciding, self._recognizer.quick):
+            for width in widths:
+                self._recognizer.map(alphabet.read, [np.full((LINE_HEIGHT, width, 3), 255, np.uint8)] * threads)
 
     def read(self, image_bytes: bytes, options: ReadOptions, cancelled: Callable[[], bool] = _never) -> Page:
         """Read one picture.

@@ -25,9 +25,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _SHORTEST = 64
-#: Widest crop that is read at once, the widest the files were made for; longer ones are cut within the last share.
-WIDEST = 3200
+#: Widest crop that is read at once; longer ones are cut within the last share.  The files were made for twice as much,
+#: but read no better for it, and a runtime keeps memory for the largest input it has seen.
+WIDEST = 1536
 _CUT_WITHIN = 0.1
+_STEP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,13 @@ class Alphabet:
         tensor = to_tensor(crop[:, start:stop])
         probs = self.session.run(tensor)[0]
         scale = tensor.shape[3] / len(probs)
+
+        def place(step: float) -> float:
+            # The last character may be seen in the padding, which is not part of the crop.
+            return min(start + step * scale, stop)
+
         return [
-            replace(token, start=start + token.start * scale, stop=start + token.stop * scale)
+            replace(token, start=place(token.start), stop=place(token.stop))
             for token in decode_greedy(probs, self.charset)
         ]
 
@@ -90,14 +97,12 @@ class Recognizer:
     """Reads crops, several at once; holds nothing of any call.
 
     Attributes:
-        each: The weights that decide, on one thread, for crops read side by side.
-        alone: The same on all threads, for a crop that has no company.
-        quick: Cheaper weights to compare ways of holding a crop.
+        deciding: The weights that decide.
+        quick: Cheaper weights, asked first or to compare ways of holding a crop.
         pool: As many threads as may compute.
     """
 
-    each: Alphabet
-    alone: Alphabet
+    deciding: Alphabet
     quick: Alphabet
     pool: ThreadPoolExecutor
 
@@ -113,9 +118,12 @@ class Recognizer:
 def find_cuts(crop: Pixels) -> list[int]:
     """Columns where ``crop`` is cut into parts of at most ``WIDEST``, both ends included."""
     cuts, width = [0], crop.shape[1]
+    if width <= WIDEST:
+        return [0, width]
+    whole = count_ink(crop)
     while width - cuts[-1] > WIDEST:
         first = cuts[-1] + round(WIDEST * (1 - _CUT_WITHIN))
-        ink = count_ink(crop[:, first : cuts[-1] + WIDEST])
+        ink = whole[first : cuts[-1] + WIDEST]
         # The middle of the widest stretch with the least ink: between words rather than between strokes.
         emptiest = np.flatnonzero(ink == ink.min())
         runs = np.split(emptiest, np.flatnonzero(np.diff(emptiest) > 1) + 1)
@@ -128,10 +136,15 @@ def bucket_width(columns: int) -> int:
 
     Steps grow with the width (at most an eighth of it), so that shapes stay few and padding small.
     """
-    step = 32
+    step = _STEP
     while columns > 8 * step:
         step *= 2
     return max(_SHORTEST, -(-columns // step) * step)
+
+
+def bucket_widths() -> list[int]:
+    """Every width that ``bucket_width`` gives for a crop that is read at once, narrowest first."""
+    return sorted({bucket_width(columns) for columns in range(_STEP, WIDEST + 1, _STEP)})
 
 
 def to_tensor(crop: Pixels) -> Tensor:

@@ -4,7 +4,8 @@ Which runtime, which precision and how many threads are chosen on purpose here a
 
 * OpenVINO where the CPU has AVX-512 or AMX (2-3 times faster there), else ONNX Runtime (equal once warm, and much
   cheaper in each new input shape).
-* float32 unless told otherwise: on AMX OpenVINO would take bfloat16 by itself.
+* bfloat16 where OpenVINO computes and the CPU multiplies it by itself (AVX-512 BF16, AMX): 1.6 times as fast there, and
+  on labelled pictures as right as float32, some last digits and a rare character aside.  Elsewhere float32.
 * A session computes on as many threads as it is given and no more; no thread spins while it waits, so that the CPU
   seconds of a call are seconds of work.
 """
@@ -12,7 +13,7 @@ Which runtime, which precision and how many threads are chosen on purpose here a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,9 @@ import numpy.typing as npt
 Tensor = npt.NDArray[np.float32]
 RuntimeName = Literal["openvino", "onnxruntime"]
 Precision = Literal["f32", "bf16"]
+
+_AVX512 = ("avx512f", "amx_tile")
+_BF16 = ("avx512_bf16", "amx_bf16")
 
 
 class Session(Protocol):
@@ -131,15 +135,24 @@ def choose_runtime(wanted: Literal["auto", "openvino", "onnxruntime"]) -> Runtim
     """The runtime to use on this CPU."""
     if wanted != "auto":
         return wanted
-    return "openvino" if _has_avx512() else "onnxruntime"
+    return "openvino" if _has_any(_AVX512) else "onnxruntime"
 
 
-def _has_avx512() -> bool:
+def choose_precision(wanted: Literal["auto", "f32", "bf16"], runtime: RuntimeName) -> Precision:
+    """The arithmetic to compute in with ``runtime`` on this CPU."""
+    if runtime == "onnxruntime":
+        return "f32"
+    if wanted != "auto":
+        return wanted
+    return "bf16" if _has_any(_BF16) else "f32"
+
+
+def _has_any(flags: Iterable[str]) -> bool:
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return " avx512f " in flags.replace("\n", " ") or " amx_tile " in flags
+    return not set(flags).isdisjoint(cpuinfo.split())
 
 
 def open_session(weights: Path, runtime: RuntimeName, precision: Precision, threads: int, callers: int = 1) -> Session:
