@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ziyan.ocr.crop import LINE_HEIGHT, cut_line, grow_quad, quad_size
+from ziyan.ocr.crop import LINE_HEIGHT, cut_line
+from ziyan.ocr.polygon import grow_quad, quad_size, turn
 from ziyan.ocr.recognize import Reading
 from ziyan.ocr.stack import lay_side_by_side
 from ziyan.ocr.types import Orientation, Pixels, Polygon, Region
@@ -61,7 +62,7 @@ class Strip:
 
     Attributes:
         quad: ``[4, 2]`` float32, pixels of the original upright image, clockwise from the text's own top-left; for a
-            vertical line, from the column's top-left.
+            vertical line, from the column's top-left; for bent text a ribbon, ``[2 N, 2]``.
         vertical: Characters stand upright one under another.
         region: What was detected.
     """
@@ -79,6 +80,7 @@ def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose
         regions: Their polygons begin at the corner nearest the picture's top-left.
         glance: Reads crops quickly.
     """
+    regions = [region for region in regions if len(region.polygon) == 4]
     sizes = [quad_size(region.polygon) for region in regions]
     flat = [i for i, (w, h) in enumerate(sizes) if w >= TALL * h]
     tall = [i for i, (w, h) in enumerate(sizes) if h >= TALL * w]
@@ -124,11 +126,6 @@ def _mean(readings: Sequence[Reading]) -> float:
     return float(np.mean([reading.score for reading in readings])) if readings else 0.0
 
 
-def turn(quad: Polygon, quarters: int) -> Polygon:
-    """``quad`` beginning at the corner that is the top-left of text turned clockwise by ``quarters`` x 90 degrees."""
-    return np.roll(quad, -quarters, axis=0)
-
-
 def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
     """Each region with its direction in a page that lies as ``pose`` says."""
     quarters = pose.orientation // 90
@@ -136,6 +133,9 @@ def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
     room = _ROOM if len(regions) > _FEW else 0.0
     for region in regions:
         quad = turn(region.polygon, quarters)
+        if len(quad) > 4:
+            strips.append(Strip(quad, False, region))
+            continue
         width, height = quad_size(quad)
         # On a page of level lines a "1" is taller than wide too: only what is clearly a column is taken for one.
         vertical = height >= (TALL if pose.vertical else CLEARLY_TALL) * width
