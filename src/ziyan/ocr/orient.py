@@ -27,8 +27,9 @@ CLEARLY_TALL = 2.5
 _SLACK = 0.1
 _COLUMN_SLACK = 0.05
 _MARKS = 0.12
-#: How far level strips of a page reach beyond their sides.  A crop with room is shorter, so cheaper, and read at least
-#: as well; but where a few lines fill the picture there is no room to be had.
+#: How far level strips reach beyond their sides, where a page has more than a few and they are so many times as long as
+#: high.  A crop with room is shorter, so cheaper, and read at least as well; but a lone "1" in a table gets lost in it,
+#: and where a few lines fill the picture there is no room to be had.
 _ROOM = 0.08
 _FEW = 3
 _LONG = 5.0
