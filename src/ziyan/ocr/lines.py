@@ -24,7 +24,7 @@ _ALONE_DETECTED = 0.65
 #: Lines at least this many times as long as high may be turned around.
 _TURNABLE = 2.5
 #: From this score on characters laid side by side are not also read on their backs.
-_GOOD = 0.93
+_GOOD = 0.88
 #: Columns of all crops together that the deciding weights are given to read: some 3,000 characters.
 _BUDGET = 150_000
 #: Strips read before it is asked whether there is text at all, and the least share of them that holds some.

@@ -33,8 +33,8 @@ _MARKS = 0.12
 _ROOM = 0.08
 _FEW = 3
 _LONG = 5.0
-#: Lines read each way to find how the page lies.
-_SAMPLES = 3
+#: Lines, or columns, read each way to find how the page lies; columns are read three ways, so fewer of them.
+_SAMPLES, _COLUMN_SAMPLES = 3, 2
 #: And how much of each, in multiples of its height.
 _SAMPLE_LENGTH = 8.0
 #: Mean score from which on the samples are read well enough as they are.
@@ -86,9 +86,9 @@ def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose
     flat = [i for i, (w, h) in enumerate(sizes) if w >= TALL * h]
     tall = [i for i, (w, h) in enumerate(sizes) if h >= TALL * w]
     if sum(sizes[i][0] for i in flat) >= sum(sizes[i][1] for i in tall):
-        samples = [_beginning(regions[i].polygon) for i in _longest(flat, sizes)]
+        samples = [_beginning(regions[i].polygon) for i in _longest(flat, sizes, _SAMPLES)]
         return Pose(180 if _stands_on_its_head(pixels, samples, glance) else 0)
-    samples = [_beginning(regions[i].polygon) for i in _longest(tall, sizes)]
+    samples = [_beginning(regions[i].polygon) for i in _longest(tall, sizes, _COLUMN_SAMPLES)]
     down, up = (_mean(glance([cut_line(pixels, turn(quad, k)) for quad in samples])) for k in (1, 3))
     # Columns are also read, though worse, turned so that their characters lie on their backs ("down"); laid side by
     # side, the lying characters of a page turned the other way are read too.  Only two patterns say "turned page".
@@ -119,8 +119,8 @@ def _beginning(quad: Polygon) -> Polygon:
     return part
 
 
-def _longest(chosen: Sequence[int], sizes: Sequence[tuple[float, float]]) -> list[int]:
-    return sorted(chosen, key=lambda i: max(sizes[i]), reverse=True)[:_SAMPLES]
+def _longest(chosen: Sequence[int], sizes: Sequence[tuple[float, float]], most: int) -> list[int]:
+    return sorted(chosen, key=lambda i: max(sizes[i]), reverse=True)[:most]
 
 
 def _mean(readings: Sequence[Reading]) -> float:
