@@ -24,10 +24,11 @@ public class Answer
 
 public static class Sample
 {
-    public static int Main(string[] args)
+    public static void Main(string[] args)
     {
         Console.OutputEncoding = new UTF8Encoding(false);
-        return Read(args[0]).GetAwaiter().GetResult();
+        // Where Main just returns, Mono now and then waits a minute for threads that have nothing left to do.
+        Environment.Exit(Read(args[0]).GetAwaiter().GetResult());
     }
 
     private static async Task<int> Read(string path)

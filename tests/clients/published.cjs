@@ -14,7 +14,8 @@ client
     timeout: 60_000,
   })
   .then(
-    (answer) => console.log(JSON.stringify({ answer })),
-    (error) => console.log(JSON.stringify({ code: error.code, message: error.message })),
+    (answer) => ({ answer }),
+    (error) => ({ code: error.code, message: error.message }),
   )
-  .finally(() => process.exit()) // it leaves the body of an error unread, and the connection open
+  // It leaves the body of an error unread, and the connection open.
+  .then((result) => process.stdout.write(JSON.stringify(result), () => process.exit()))

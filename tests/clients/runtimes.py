@@ -32,7 +32,7 @@ PACKAGES = {
 JARS = Path("/usr/share/java")
 #: Of HttpClient 4, in the order in which each needs the next, and of Gson.
 JAVA_LIBRARIES = ("httpclient", "httpcore", "commons-logging", "commons-codec", "gson")
-#: Far more than any of them ever takes.
+#: Far more than any of them ever takes, the minute included that Mono may want for its end.
 SECONDS = 120
 
 
