@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,16 @@ def test_an_error_of_the_gateway_is_told_by_its_header(
 ) -> None:
     ran = call(workshop.command(sample), picture, service.port, "nobody", tmp_path)
     assert ran == Ran(1, "", "400: Invalid AppCode `not exists`\n")
+
+
+@each_sample
+def test_no_answer_at_all_is_a_failure_too(sample: Path, workshop: Workshop, picture: Path, tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        ran = call(workshop.command(sample), picture, nobody.getsockname()[1], "any", tmp_path)
+    assert ran.status != 0
+    assert ran.output == ""
+    assert ran.errors != ""
 
 
 @pytest.fixture(scope="module")
