@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode
 
 import pytest
+from sqlalchemy import select
 
 from tests.api.conftest import Service
 from tests.api.signers import (
@@ -28,6 +29,7 @@ from tests.api.signers import (
 )
 from tests.api.test_connections import WaitingEngine
 from tests.api.wire import Connection, fingerprint, request
+from ziyan.api.replay import Claim, billed_once
 from ziyan.errors import EngineBusyError, StoreError
 from ziyan.metering import once
 from ziyan.metering.credentials import (
@@ -39,6 +41,7 @@ from ziyan.metering.credentials import (
     set_app_sources,
 )
 from ziyan.metering.store import Store
+from ziyan.metering.store.schema import taken
 
 
 @pytest.fixture
@@ -294,6 +297,18 @@ def test_a_sign_is_free_again_when_its_caller_has_hung_up(service_with: Callable
     while (reply := service.send(sent)).status == 666:  # until the first call's claim is given back
         assert msg_of(reply) == "签名校验失败"
     assert was_read(reply)
+
+
+async def test_a_claim_lapses_soon_if_its_process_dies_and_is_held_once_answered(service: Service) -> None:
+    def expiries() -> set[int]:
+        return set(service.store.transact(lambda connection: connection.execute(select(taken.c.expires_at)).scalars()))
+
+    others, before = expiries(), now()
+    claim = Claim("claimed by hand", until=before + 5 * MINUTE)
+    async with billed_once(service.store, claim, seconds=30):
+        (lapses,) = expiries() - others
+        assert before + 30_000 + MINUTE <= lapses <= now() + 30_000 + MINUTE < claim.until
+    assert expiries() - others == {claim.until}
 
 
 def test_of_many_with_one_sign_one_is_served(service: Service, appid: Credential) -> None:

@@ -6,11 +6,14 @@ import base64
 import hashlib
 import hmac
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ziyan.api.form import parse_pairs
 from ziyan.api.signature import (
@@ -350,6 +353,34 @@ def test_what_can_be_replayed_is_told(headers: dict[str, str | None], protected:
 )
 def test_the_echo_is_one_line_cut_on_a_character(text: bytes, shown: str) -> None:
     assert echo(text) == shown
+
+
+@given(st.binary(max_size=3_000) | st.text(max_size=3_000).map(lambda text: text.encode("utf-8", "replace")))
+def test_the_echo_can_always_be_sent(text: bytes) -> None:
+    shown = echo(text)
+    assert len(shown.encode()) <= 1024
+    assert not any(unicodedata.category(character) == "Cc" for character in shown)
+
+
+@given(
+    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.text(max_size=20)),
+    st.dictionaries(st.sampled_from(["X-Ca-Stage", "X-Name", "Date", "Accept"]), st.text("aé字 ,*/", max_size=9)),
+)
+def test_whatever_is_signed_after_the_rule_is_verified(values: dict[str, str], headers: dict[str, str]) -> None:
+    encodable = {name: value.encode("utf-8", "replace").decode() for name, value in values.items()}
+    names = "X-Ca-Key,X-Ca-Stage,X-Name"
+    request = parts({**headers, "X-Ca-Signature-Headers": names}, "", urlencode(encodable))
+    sent = {"X-Ca-Key": KEY} | {name: value.strip() for name, value in headers.items()}
+    pairs = sorted(encodable.items())
+    resource = "&".join(f"{name}={value}" if value else name for name, value in pairs)
+    text = "\n".join(
+        [
+            *("POST", sent.get("Accept", "application/json"), "", FORM, sent.get("Date", "")),
+            *(f"{name}:{sent.get(name, '')}" for name in names.split(",")),
+            f"/ocr?{resource}" if resource else "/ocr",
+        ]
+    )
+    assert is_signed(with_signature(request, text), SECRET)
 
 
 def test_the_vectors_bodies_are_what_a_form_parser_reads() -> None:

@@ -224,6 +224,21 @@ def test_wrong_content_md5(service: Service, key: Credential, content_md5: str, 
     assert error_of(service.send(sent)) == (400, "I400I5", "Invalid Content-MD5")
 
 
+def test_content_md5_is_verified_whichever_way_a_caller_signs_in(service: Service) -> None:
+    body = b"img=" + quote(B64, safe="").encode()
+    appcode = f"Authorization: APPCODE {service.caller.appcode}"
+    right = f"Content-MD5: {base64.b64encode(md5(body).digest()).decode()}"
+    assert was_read(service.send(request(body, headers=(appcode, right))))
+    assert was_read(service.send(request(body, headers=(appcode, "Content-MD5: "))))
+    wrong = "Content-MD5: AAAAAAAAAAAAAAAAAAAAAA=="
+    assert error_of(service.send(request(body, headers=(appcode, wrong))))[1] == "I400I5"
+    own = own_call(service.caller.appid)
+    refused = own.replace(b"Content-Type", wrong.encode() + b"\r\nContent-Type", 1)
+    assert error_of(service.send(refused))[1] == "I400I5"
+    assert was_read(service.send(own)), "a call that is refused may be made again"
+    assert error_of(service.send(request(body, headers=(wrong,))))[1] == "I400MH"
+
+
 def test_a_body_exchanged_under_its_content_md5_is_refused(service: Service, key: Credential) -> None:
     digest = base64.b64encode(md5(b'{"ver":0}').digest()).decode()
     sent = signed(key, content=b'{"ver":0}', content_type=STREAM, Content_MD5=digest)

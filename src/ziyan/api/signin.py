@@ -56,17 +56,22 @@ async def sign_in(store: Store, settings: Settings, request: Request) -> Caller:
     An AppCode is judged before the body is read, what is signed after that.
 
     Raises:
-        GatewayRefusedError: No credential, an unknown or a disabled one, a bad signature; or the body cannot be read.
+        GatewayRefusedError: No credential, an unknown or a disabled one, a bad signature; or the body cannot be read,
+            or has another MD5 than its header says.
         CheckError: An own-platform call was refused.
         ClientGoneError: The caller hung up.
         StoreError: The database is away.
     """
     if appcode := _appcode_of(request.headers, request.query if settings.appcode_in_query else {}):
-        return Caller(await _by_appcode(store, request, appcode))
+        app = await _by_appcode(store, request, appcode)
+        await _check_content_md5(request)
+        return Caller(app)
     if appkey := request.headers.get("x-ca-key", "").strip():
         return Caller(await _by_signature(store, settings, request, appkey))
     await _require_own_platform(request)
-    return Caller(*await own_platform.sign_in(store, request, now=_now()))
+    app, claim = await own_platform.sign_in(store, request, now=_now())
+    await _check_content_md5(request)
+    return Caller(app, claim)
 
 
 def _appcode_of(headers: Headers, query: Mapping[str, bytes]) -> str | None:
@@ -99,8 +104,7 @@ async def _by_signature(store: Store, settings: Settings, request: Request, appk
         raise GatewayRefusedError(bad_signature(echo(string_to_sign(signed))), internal=internal)
     _admit(request, app)
     moment = _moment_of(signed, now)
-    if signed.headers.get("content-md5", b"") not in {b"", content_md5(await request.content())}:
-        raise GatewayRefusedError(WRONG_MD5)
+    await _check_content_md5(request)
     if nonce := signed.headers.get("x-ca-nonce", b""):
         used = f"{credential.id}:{nonce.hex()}"
         if not await once.take(store, _NONCE, used, now=now, until=moment + _WINDOW_MS + 1):
@@ -116,6 +120,13 @@ def _moment_of(signed: SignedRequest, now: int) -> int:
     if not re.fullmatch(rb"[0-9]{1,15}", text) or abs(int(text) - now) > _WINDOW_MS:
         raise GatewayRefusedError(TIMESTAMP_EXPIRED)
     return int(text)
+
+
+async def _check_content_md5(request: Request) -> None:
+    """Refuse a body that is not the one its sender meant, whichever way that one signed in."""
+    said = request.headers.get("content-md5", "").strip().encode()
+    if said and said != content_md5(await request.content()):
+        raise GatewayRefusedError(WRONG_MD5)
 
 
 async def _require_own_platform(request: Request) -> None:
