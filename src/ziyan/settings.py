@@ -58,6 +58,9 @@ class Settings(BaseSettings):
         "samples", description="Which value of `ver` gives blocks: 1 as in the page's samples, 0 as in its labels."
     )
     appcode_in_query: bool = Field(True, description="Accept the AppCode as a query parameter `appcode` too.")
+    replayable_signatures: bool = Field(
+        True, description="Accept AppKey signatures over no X-Ca-Timestamp or no X-Ca-Nonce, which can be replayed."
+    )
     fetch_allow: str = Field(
         "", description="Host names, separated by commas, that `url` may name although they are private."
     )

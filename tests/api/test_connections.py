@@ -134,7 +134,7 @@ def test_a_refusal_reaches_a_client_that_sends_all_before_it_reads(service: Serv
 
 
 def test_a_client_that_never_stops_sending_does_not_hold_its_connection(service: Service) -> None:
-    head = request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    head = request(appcode="unknown").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
     with Connection(service.port) as connection:
         connection.send(head)
         assert connection.read_reply().status == 400

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from ziyan.api.answers import success
 from ziyan.api.body import Body
 from ziyan.api.calls import Call, serve_call
-from ziyan.api.form import parse_body, parse_pairs
 from ziyan.api.headers import Answer
-from ziyan.api.refusals import APP_DISABLED, WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
+from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
+from ziyan.api.replay import billed_once
+from ziyan.api.request import Request
 from ziyan.api.signin import sign_in
 from ziyan.api.upload import (
     MAX_PICTURE_BYTES,
@@ -51,18 +51,12 @@ class Marketplace:
         """The flow.  Every refusal and failure is raised, and becomes an answer in ``answers.failure`` alone."""
         if scope["method"] != "POST":
             raise GatewayRefusedError(WRONG_METHOD)
-        headers = Headers(scope=scope)
-        query = parse_pairs(scope["query_string"])
-        app = await sign_in(self._store, headers, query if self._settings.appcode_in_query else {})
-        call.app = app.id
-        if app.disabled:
-            raise GatewayRefusedError(APP_DISABLED)
-        content = await body.read(headers)
-        call.body_bytes = len(content)
-        form = parse_body(headers.get("content-type", ""), content)
-        upload = check_parameters(form, query, self._settings.ver_semantics)
-        page = await body.while_connected(self._read(upload))
-        return success(page, blocks=upload.blocks)
+        request = Request(scope, body, call)
+        caller = await sign_in(self._store, self._settings, request)
+        async with billed_once(self._store, caller.claim, seconds=self._settings.deadline):
+            upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
+            page = await body.while_connected(self._read(upload))
+            return success(page, blocks=upload.blocks)
 
     async def _read(self, upload: Upload) -> Page:
         image_bytes = await self._image_bytes(upload)
