@@ -7,13 +7,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import uuid4
 
 from starlette.types import Receive, Scope, Send
 
 from ziyan.api.answers import failure
 from ziyan.api.body import Body
-from ziyan.api.headers import Answer, send_answer
+from ziyan.api.headers import Answer, new_request_id, send_answer
 from ziyan.api.refusals import CheckError, ClientGoneError, GatewayRefusedError
 from ziyan.errors import ZiyanError
 
@@ -33,7 +32,7 @@ class Call:
         cause: Why it failed, in stable words joined by ``_``; ``docs/operating.md`` lists them.
     """
 
-    request_id: str = field(default_factory=lambda: str(uuid4()).upper())
+    request_id: str = field(default_factory=new_request_id)
     started: float = field(default_factory=time.perf_counter)
     app: str = ""
     body_bytes: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Final
+from uuid import uuid4
 
 from starlette.types import Scope, Send
 
@@ -36,6 +37,11 @@ class Answer:
     body: bytes = b""
     extra: tuple[Header, ...] = ()
     msg: str = ""
+
+
+def new_request_id() -> str:
+    """An upper-case UUID."""
+    return str(uuid4()).upper()
 
 
 def raw_headers(answer: Answer, request_id: str, http_version: str) -> list[Header]:

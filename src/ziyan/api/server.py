@@ -8,18 +8,21 @@ import logging
 import shlex
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import hypercorn.asyncio
 from fastapi import FastAPI
+from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 
 import ziyan
 from ziyan.api.app import create_app
+from ziyan.api.body import MAX_BODY_BYTES
+from ziyan.api.connections import serve_connections
 from ziyan.api.logs import configure_logging
 from ziyan.engine.base import Engine
 from ziyan.engine.local import LocalEngine
@@ -79,19 +82,22 @@ async def serve_app(
     *,
     grace: float,
     shutdown: Callable[[], Coroutine[Any, Any, object]],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2.
+    """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2.  It is not told of start and end.
 
     Args:
         app: The application.
         listener: The socket; closed at the end.
         grace: Seconds that accepted calls have to finish after ``shutdown`` returned.
         shutdown: Returns when it is time to stop.
+        tls: Certificate and key; None serves in the clear.
     """
     stop = asyncio.Event()
-    serving = asyncio.create_task(
-        hypercorn.asyncio.serve(cast("ASGIFramework", app), _config(listener), shutdown_trigger=stop.wait)
-    )
+    wrapped = ASGIWrapper(cast("ASGIFramework", app))
+    serving = asyncio.create_task(serve_connections(wrapped, listener, _config(), tls, stop.wait))
+    # glibc gives large blocks back at once and fetches them anew, a page at a time, until one has been freed once.
+    bytearray(MAX_BODY_BYTES)
     told = asyncio.ensure_future(shutdown())
     try:
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -114,11 +120,9 @@ class _Config(Config):
         return [(b"Date" if protocol == "h11" else b"date", formatdate(usegmt=True).encode())]
 
 
-def _config(listener: socket.socket) -> Config:
+def _config() -> Config:
     config = _Config()
-    config.bind = f"fd://{listener.detach()}"
     config.backlog = _BACKLOG
-    config.graceful_timeout = float("inf")  # serve_app keeps the time; Hypercorn does so on some Pythons alone
     config.errorlog = logging.getLogger("hypercorn.error")
     config.keep_alive_timeout = 75.0  # longer than the pools of clients keep a connection, so that they close first
     config.keep_alive_max_requests = 1_000_000  # at the limit HTTP/2 calls in flight would be cut off

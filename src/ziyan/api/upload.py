@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import pybase64
+
 from ziyan.api.form import Form, decode_percent
 from ziyan.api.refusals import Check, CheckError
 
@@ -76,11 +78,24 @@ def decode_img(text: bytes) -> bytes:
     text = text.strip()  # before spaces become "+": around the value they are no part of it
     if prefix := _DATA_URI.match(text):
         text = text[prefix.end() :]
-    text = text.translate(_TO_STANDARD_ALPHABET, delete=_LINE_BREAKS).rstrip(b"=")
-    if len(text) * 3 // 4 > MAX_PICTURE_BYTES:
+    if _size(text) > MAX_PICTURE_BYTES and _size(text.translate(None, delete=_LINE_BREAKS)) > MAX_PICTURE_BYTES:
         raise CheckError(Check.IMG, cause="image_too_large")
     try:
-        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+        return pybase64.b64decode(text, validate=True)
+    except binascii.Error:
+        return _decode_sloppily(text)
+
+
+def _size(text: bytes) -> int:
+    padding = len(text[-4:]) - len(text[-4:].rstrip(b"="))  # of the end alone, for stripping copies all of it
+    return (len(text) - padding) * 3 // 4
+
+
+def _decode_sloppily(text: bytes) -> bytes:
+    """Base64 in another alphabet, in lines, or with its padding lost: not looked for where the standard one is."""
+    text = text.translate(_TO_STANDARD_ALPHABET, delete=_LINE_BREAKS).rstrip(b"=")
+    try:
+        return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error as error:
         raise CheckError(Check.IMG, cause="not_base64", internal=str(error)) from None
 
