@@ -12,7 +12,7 @@ import pytest
 
 from tests.api.conftest import Service
 from tests.api.wire import Connection, FakeEngine, fingerprint, request
-from ziyan.api import body
+from ziyan.api import body, connections
 from ziyan.ocr.types import Page, ReadOptions
 
 PICTURE = bytes(range(256)) * 4096  # 1 MiB
@@ -168,7 +168,10 @@ def test_a_websocket_is_refused(service: Service) -> None:
         assert connection.read_interim().startswith(b"HTTP/1.1 403")
 
 
-def test_reading_is_cancelled_when_the_client_hangs_up(service_with: Callable[..., Service]) -> None:
+def test_reading_is_cancelled_when_the_client_hangs_up(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HALF_CLOSED_SECONDS", 0.05)
     engine = WaitingEngine()
     service = service_with(engine=engine)
     with Connection(service.port) as connection:

@@ -7,6 +7,7 @@ does not skip empty lines between requests, and lets some sequences of HTTP/2 fr
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +16,6 @@ from typing import Any, Final, TypeVar, cast
 import h2.errors
 import h2.events
 import h11
-import priority
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
@@ -26,6 +26,7 @@ from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
+from priority.priority import MissingStreamError, PriorityError, TooManyStreamsError
 
 from ziyan.api.answers import gateway_answer
 from ziyan.api.headers import new_request_id, raw_headers
@@ -38,6 +39,7 @@ P = TypeVar("P", H11Protocol, H2Protocol)
 HALF_CLOSED_SECONDS: Final = 10.0
 #: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
 MAX_RESETS: Final = 200
+_logger: Final = logging.getLogger(__name__)
 _RECEIVE_BYTES: Final = 64 << 10
 _TLS_SECONDS: Final = 10.0
 
@@ -62,8 +64,15 @@ async def serve_connections(
         task.add_done_callback(tasks.discard)
         await _Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
 
-    times = {"ssl_handshake_timeout": _TLS_SECONDS, "ssl_shutdown_timeout": _TLS_SECONDS} if tls else {}
-    server = await asyncio.start_server(connected, sock=listener, backlog=config.backlog, ssl=tls, **times)
+    seconds = _TLS_SECONDS if tls else None
+    server = await asyncio.start_server(
+        connected,
+        sock=listener,
+        backlog=config.backlog,
+        ssl=tls,
+        ssl_handshake_timeout=seconds,
+        ssl_shutdown_timeout=seconds,
+    )
     try:
         await stop()
         await context.terminated.set()
@@ -107,6 +116,8 @@ class _Connection(TCPServer):
                 await self._read_data()
         except* OSError:  # the client has reset the connection
             pass
+        except* Exception as errors:  # noqa: BLE001 - this connection's alone, and worth a line without its bytes
+            _logger.warning("connection failed", extra={"fields": {"error": ", ".join(_kinds(errors))}})
         finally:
             await self._close()
 
@@ -125,10 +136,22 @@ class _Connection(TCPServer):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._settled.wait(), HALF_CLOSED_SECONDS)
         await self.protocol.handle(Closed())
+        await self.idle_task.stop()  # or it would hold on to the socket until its time is up
+
+    async def _idle_timeout(self) -> None:
+        # An answer that was under way when the client left starts the timer once more.
+        if not (self.reader.at_eof() or self.writer.is_closing()):
+            await super()._idle_timeout()
 
     async def _close(self) -> None:
         with suppress(OSError):  # TLS that does not end as it should
             await super()._close()
+
+
+def _kinds(error: BaseException) -> list[str]:
+    if isinstance(error, BaseExceptionGroup):
+        return [kind for inner in error.exceptions for kind in _kinds(inner)]
+    return [type(error).__name__]
 
 
 class _Protocols(ProtocolWrapper):
@@ -136,7 +159,8 @@ class _Protocols(ProtocolWrapper):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.protocol = self._made(_H2 if isinstance(self.protocol, H2Protocol) else _H11)
+        http2 = isinstance(self.protocol, H2Protocol)
+        self.protocol = self._made(_H2) if http2 else self._made(_H11)
 
     def _made(self, kind: type[P]) -> P:
         return kind(
@@ -210,13 +234,15 @@ class _H2(H2Protocol):
             await self._flush()
             await self.send(Closed())
         elif any(isinstance(event, h2.events.StreamReset | h2.events.RequestReceived) for event in events):
-            await self.send(Updated(idle=self.idle))  # or nobody would close a connection whose last call was taken back
+            await self.send(
+                Updated(idle=self.idle)
+            )  # or nobody would close a connection whose last call was taken back
 
     async def _forget(self, stream_id: int) -> None:
         """Nothing will be sent on this stream; Hypercorn would keep its place until the connection ends."""
         if buffer := self.stream_buffers.pop(stream_id, None):
             await buffer.close()
-        with suppress(priority.MissingStreamError):
+        with suppress(MissingStreamError):
             self.priority.remove_stream(stream_id)
 
     async def _create_stream(self, request: h2.events.RequestReceived) -> None:
@@ -224,12 +250,12 @@ class _H2(H2Protocol):
         if b":path" in pseudo and all(value.isascii() for value in pseudo.values()):
             try:
                 return await super()._create_stream(request)
-            except priority.TooManyStreamsError:  # it has named a thousand that it never opened
+            except TooManyStreamsError:  # it has named a thousand that it never opened
                 del self.streams[request.stream_id], self.stream_buffers[request.stream_id]
         self.connection.reset_stream(request.stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
 
     async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
-        with suppress(priority.PriorityError):  # loops, and more streams than are kept; priorities are advice
+        with suppress(PriorityError):  # loops, and more streams than are kept; priorities are advice
             await super()._priority_updated(event)
 
     async def _send_data(self, stream_id: int) -> None:

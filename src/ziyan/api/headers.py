@@ -30,6 +30,7 @@ class Answer:
         body: The content; its length is always sent, never chunks.
         extra: Headers of this answer alone, names in the contract's case.
         msg: What was wrong, for the log; empty for a success.
+        outcome: One word for what became of the call, for the metrics.
     """
 
     status: int
@@ -37,6 +38,7 @@ class Answer:
     body: bytes = b""
     extra: tuple[Header, ...] = ()
     msg: str = ""
+    outcome: str = "ok"
 
 
 def new_request_id() -> str:

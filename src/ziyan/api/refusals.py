@@ -42,6 +42,7 @@ class GatewayError:
 NO_CREDENTIAL: Final = GatewayError(400, "I400MH", "Header `X-Ca-Key` is Required")
 UNKNOWN_APPCODE: Final = GatewayError(400, "A400AC", "Invalid AppCode `not exists`")
 APP_DISABLED: Final = GatewayError(403, "I403AA", "Unauthorized")
+THROTTLED: Final = GatewayError(429, "T429SR", "Throttled by SUBSCRIPTION Flow Control", _RETRY_SECONDS)
 SERVICE_BUSY: Final = GatewayError(503, "X503BZ", "Service Busy", _RETRY_SECONDS)
 STORE_AWAY: Final = GatewayError(503, "X503DB", "Service Unavailable", _RETRY_SECONDS)
 WRONG_METHOD: Final = GatewayError(405, "I405UM", "Unsupported Method")

@@ -24,6 +24,7 @@ from ziyan.api.app import create_app
 from ziyan.api.body import MAX_BODY_BYTES
 from ziyan.api.connections import serve_connections
 from ziyan.api.logs import configure_logging
+from ziyan.api.tls import tls_context
 from ziyan.engine.base import Engine
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import SettingsError
@@ -47,22 +48,25 @@ def serve(settings: Settings) -> None:
 
     Raises:
         ModelError: The weights are not installed; the text says how to.
-        SettingsError: The address cannot be listened on, or a key or address is unusable.
+        SettingsError: The address cannot be listened on, or a key, certificate or address is unusable.
         StoreError: The database does not answer.
         EngineError: The readers do not come up.
     """
     configure_logging(settings.log_level)
+    tls = tls_context(settings)
     locate(settings.models_dir, settings.model)
     store = Store.open(settings)
     try:
         trial = ensure_trial_app(store)
         with listen(settings.host, settings.port) as listener:
-            asyncio.run(_serve(settings, store, listener, trial))
+            asyncio.run(_serve(settings, store, listener, trial, tls))
     finally:
         store.close()
 
 
-async def _serve(settings: Settings, store: Store, listener: socket.socket, trial: Registration) -> None:
+async def _serve(
+    settings: Settings, store: Store, listener: socket.socket, trial: Registration, tls: ssl.SSLContext | None
+) -> None:
     stop = _stop_signal()
     engine = LocalEngine.from_settings(settings)
     try:
@@ -71,7 +75,7 @@ async def _serve(settings: Settings, store: Store, listener: socket.socket, tria
         sys.stdout.write(welcome(settings, listener, trial))
         sys.stdout.flush()
         app = create_app(settings, engine, store)
-        await serve_app(app, listener, grace=settings.deadline + _GRACE_SECONDS, shutdown=stop.wait)
+        await serve_app(app, listener, grace=settings.deadline + _GRACE_SECONDS, shutdown=stop.wait, tls=tls)
     finally:
         await engine.close()
 
@@ -169,11 +173,13 @@ def welcome(settings: Settings, listener: socket.socket, trial: Registration) ->
     """What is printed once the service is ready: its address, the trial AppCode, and a command to try it with."""
     port = listener.getsockname()[1]
     host = _EVERY_ADDRESS.get(settings.host, settings.host)
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme, trust = ("https", ["-k"]) if settings.tls_cert else ("http", [])  # no certificate names a bare address
+    address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     moved = f" (port {settings.port} is taken)" if settings.port not in {0, port} else ""
     disabled = " (disabled)" if trial.app.disabled else ""
     command = [
         "curl",
+        *trust,
         "-H",
         f"Authorization: APPCODE {trial.appcode}",
         "-F",

@@ -81,7 +81,7 @@ def serve_bare(control: Connection, _folder: Path, clock: Clock) -> None:
 
 def serve_ziyan(control: Connection, folder: Path, clock: Clock) -> None:
     """Serve as ``ziyan serve`` does, but for the engine: sign-in, database, log and all."""
-    settings = Settings.load(data_dir=folder, database_url="")
+    settings = Settings.load(data_dir=folder, database_url="", rate_app=0, rate_address=0)
     configure_logging("info")
     store = Store.open(settings)
     appcode = register_app(store, "bench").appcode
