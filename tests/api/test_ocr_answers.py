@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.api.conftest import Service
-from tests.api.wire import Connection, fingerprint, http2_call, request
+from tests.api.wire import Connection, request
 from ziyan.errors import (
     EngineBusyError,
     EngineClosedError,
@@ -87,42 +87,6 @@ def test_a_666_is_these_bytes_with_the_gateway_saying_ok(service: Service) -> No
         "X-Ziyan-Billed",
     ]
     assert reply["Content-Type"] == "application/json; charset=UTF-8"
-
-
-def test_a_666_over_http_2_has_lower_case_names(service: Service) -> None:
-    headers = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":authority", "ocr.example"),
-        (":path", "/ocr"),
-        ("content-type", "application/x-www-form-urlencoded"),
-        ("authorization", f"APPCODE {service.caller.appcode}"),
-    ]
-    answered, body = http2_call(service.port, headers, b"img=&url=")
-    assert body == '{"ok":0,"msg":"img或url必传一个"}'.encode()
-    assert answered.pop("date")
-    assert answered.pop("x-ca-request-id")
-    assert answered == {
-        ":status": "666",
-        "content-type": "application/json; charset=UTF-8",
-        "content-length": str(len(body)),
-        "x-ca-error-message": "OK",
-        "x-ziyan-billed": "0",
-    }
-
-
-def test_a_picture_over_http_2_is_read(service: Service) -> None:
-    picture = bytes(range(256)) * 4096
-    headers = [
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":authority", "ocr.example"),
-        (":path", "/ocr"),
-        ("authorization", f"appcode {service.caller.appcode}"),
-    ]
-    answered, body = http2_call(service.port, headers, b"img=" + base64.b64encode(picture))
-    assert answered[":status"] == "200"
-    assert json.loads(body)["data"] == fingerprint(picture)
 
 
 @pytest.mark.parametrize("error", [UnsupportedImageError("x"), UndecodableImageError("x"), ImageTooLargeError("x")])

@@ -188,6 +188,7 @@ class _Protocols(ProtocolWrapper):
             await protocol.initiate(error.headers, error.settings)
         if data:
             await protocol.handle(RawData(data))
+        await self.send(Updated(idle=protocol.idle))  # the request that it began with was none
 
 
 class _H11(H11Protocol):
