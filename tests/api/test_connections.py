@@ -166,9 +166,18 @@ def test_a_fault_in_a_protocol_costs_one_connection_and_one_line(
     assert record.fields == {"error": "ZeroDivisionError"}
 
 
-def test_a_connection_that_ends_before_it_is_looked_at_harms_nobody(service: Service) -> None:
-    Connection(service.port).reset()
+def test_a_connection_that_ends_before_it_is_looked_at_harms_nobody(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(*_: object) -> None:
+        raise OSError("not connected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "parse_socket_addr", gone)
+        with Connection(service.port) as connection:
+            assert connection.at_end()
     assert service.post(b"ver=7").status == 666
+    assert [record for record in caplog.records if record.levelname != "INFO"] == []
 
 
 def test_a_body_may_come_byte_by_byte(service: Service) -> None:

@@ -13,11 +13,16 @@ import h2.connection
 import h2.errors
 import h2.settings
 import pytest
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.typing import ConnectionState
+from priority import DeadlockError
 
 from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
 from tests.api.test_connections import BODY, READ, WaitingEngine
 from tests.api.wire import Connection, Http2, fingerprint, http2_headers, request
+from ziyan.api import connections
 from ziyan.api.connections import MAX_RESETS
 from ziyan.api.tls import tls_context
 
@@ -95,13 +100,13 @@ def test_an_upgrade_from_http_1_is_answered_over_http_2(service: Service) -> Non
         settings = (client.client.initiate_upgrade_connection() or b"").decode()
         upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", f"HTTP2-Settings: {settings}")
         sent = request(method="GET", headers=upgrade, content_type=None).replace(b"Content-Length: 0\r\n", b"")
-        client.socket.sendall(sent + client.client.data_to_send())
+        client.socket.sendall(sent)
         received = b""
         while b"\r\n\r\n" not in received:
             received += client.socket.recv(1 << 16)
         head, _, rest = received.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101")
-        client.take(rest)
+        client.take(rest)  # and only now sends the preface
         assert client.answer(1)[0]["x-ca-error-code"] == "I405UM"
 
 
@@ -186,6 +191,26 @@ def test_an_answer_taken_back_half_way_costs_its_stream_alone(service: Service) 
         client.client.reset_stream(stream)
         client.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1000})
         assert_666(client.answer(client.post(b"img=", appcode(service))))
+
+
+def test_a_call_taken_back_after_its_answer_costs_nothing(service: Service) -> None:
+    with Http2(service.port) as client:
+        stream = client.send_headers(http2_headers("POST", "/ocr"))
+        assert client.answer(stream)[0]["x-ca-error-code"] == "I400MH"
+        client.client.reset_stream(stream)
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+
+
+async def test_a_stream_forgotten_while_it_is_being_sent_is_dropped() -> None:
+    async def nothing(*_: object) -> None:
+        return
+
+    state = ConnectionState({})
+    protocol = connections._H2(nothing, Config(), WorkerContext(None), None, state, False, None, None, nothing)
+    protocol.priority.insert_stream(1)
+    await protocol._send_data(1)
+    with pytest.raises(DeadlockError):  # there is nothing left to send
+        next(protocol.priority)
 
 
 def test_priorities_of_streams_that_never_come_do_no_harm(service: Service, caplog: pytest.LogCaptureFixture) -> None:

@@ -130,8 +130,9 @@ class _Connection(TCPServer):
 
     async def _read_data(self) -> None:
         with suppress(OSError):
-            while not self.reader.at_eof():
-                await self.protocol.handle(RawData(await self.reader.read(_RECEIVE_BYTES)))
+            while data := await self.reader.read(_RECEIVE_BYTES):
+                await self.protocol.handle(RawData(data))
+            await self.protocol.handle(RawData(b""))  # the end: a body that has not come whole never will
             if self.writer.can_write_eof():  # TLS cannot be half-closed
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._settled.wait(), HALF_CLOSED_SECONDS)
