@@ -33,6 +33,7 @@ from ziyan.errors import (
 )
 from ziyan.metering.credentials import ensure_trial_app, set_app_disabled
 from ziyan.metering.store import Store
+from ziyan.ocr.types import Page
 from ziyan.settings import Settings
 
 #: The real ``serve`` with the fake engine in the real one's place, so that no weights are needed.
@@ -154,6 +155,17 @@ def test_the_welcome_shows_an_address_that_can_be_called(tmp_path: Path, host: s
     store.close()
 
 
+def test_the_welcome_of_a_service_with_tls_shows_a_command_that_works_with_it(tmp_path: Path) -> None:
+    settings = Settings.load(data_dir=tmp_path, tls_cert="certificate.pem", tls_key="key.pem")
+    store = Store.open(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        text = welcome(settings, listener, ensure_trial_app(store))
+        assert f"ready at https://127.0.0.1:{listener.getsockname()[1]}" in text
+        assert f" https://127.0.0.1:{listener.getsockname()[1]}/ocr\n" in text
+        assert "  curl -k -H " in text
+    store.close()
+
+
 # --- logs ---------------------------------------------------------------------------------------------------------
 
 
@@ -163,7 +175,8 @@ def test_one_line_a_call_without_text_or_secrets(
     caplog.set_level(logging.DEBUG, "ziyan")
     service = service_with()
     appcode = service.caller.appcode
-    found = json.loads(service.post(b"img=QUJD").body)["data"]
+    answered = service.post(b"img=QUJD").body
+    found = json.loads(answered)["data"]
     refused = service.send(request(b"url=http://10.0.0.1/my-secret", target=f"/ocr?appcode={appcode}&x=my-secret"))
     unknown = service.send(request(b"img=QUJD", appcode="some-secret"))
     service.engine.outcome = ZeroDivisionError("an accident")
@@ -182,6 +195,13 @@ def test_one_line_a_call_without_text_or_secrets(
     ]
     assert [line["request_id"] for line in calls[1:3]] == [refused["X-Ca-Request-Id"], unknown["X-Ca-Request-Id"]]
     assert all(line["ms"] >= 0 for line in calls)
+    assert [list(line["stages"]) for line in calls] == [
+        ["receive", "queue", "gateway"],
+        ["receive", "fetch", "gateway"],
+        ["receive", "gateway"],
+        ["receive", "read", "gateway"],
+    ]
+    assert [line["answer_bytes"] for line in calls] == [len(answered), len(refused.body), 0, 0]
     accident = next(line for line in lines if line["event"] == "call failed")
     assert "an accident" in accident["exception"]
     written = json.dumps(lines)
@@ -226,6 +246,19 @@ def test_the_log_names_a_disabled_app(service_with: Callable[..., Service], capl
     set_app_disabled(service.store, service.caller.app.id, disabled=True)
     assert service.post(b"img=QUJD").status == 403
     assert logged_calls(service, caplog)[0]["app"] == service.caller.app.id
+
+
+def test_the_log_tells_the_time_of_each_stage(
+    service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    service = service_with()
+    timings = {"decode": 1.0, "detect": 20.0, "recognize": 30.0}
+    service.engine.outcome = Page(lines=(), text="", width=1, height=1, timings=timings)
+    service.post(b"img=QUJD")
+    stages = logged_calls(service, caplog)[0]["stages"]
+    assert list(stages) == ["receive", "queue", "decode", "detect", "recognize", "gateway"]
+    assert {name: stages[name] for name in timings} == timings
 
 
 def logged_calls(service: Service, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

@@ -76,7 +76,8 @@ async def send_answer(answer: Answer, request_id: str, scope: Scope, body: Body,
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     rest = asyncio.create_task(body.discard())
     try:
-        await asyncio.wait({rest}, timeout=_LINGER_SECONDS)
+        # A stream of HTTP/2 can end without the connection.
+        await asyncio.wait({rest}, timeout=_LINGER_SECONDS if scope["http_version"].startswith("1") else 0)
         # Still discarding: the server's queue of body chunks is bounded, and must not be full when it ends the answer.
         await send({"type": "http.response.body", "body": b""})
     finally:
