@@ -37,8 +37,10 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For is believed."
     )
-    rate_app: float = Field(500, ge=0, description="Calls a second that one app may make; 0: no limit.")
-    rate_address: float = Field(500, ge=0, description="Calls a second that may come from one address; 0: no limit.")
+    rate_app: float = Field(500, ge=0, le=1e6, description="Calls a second that one app may make; 0: no limit.")
+    rate_address: float = Field(
+        500, ge=0, le=1e6, description="Calls a second that may come from one address; 0: no limit."
+    )
     body_memory: int = Field(
         256, ge=8, description="MiB that the bodies of all requests under way may take; more are refused (503)."
     )

@@ -62,7 +62,9 @@ CHECKS: dict[str, list[bytes]] = {
     ],
 }
 CHECKS_ELSEWHERE = {
-    "url: downloaded, but not JPG/PNG/GIF by its content": "test_ocr_url::test_check_5_is_anything_there_that_cannot_be_read"
+    "url: downloaded, but not JPG/PNG/GIF by its content": (
+        "test_ocr_url::test_check_5_is_anything_there_that_cannot_be_read"
+    )
 }
 
 
