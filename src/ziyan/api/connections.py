@@ -40,7 +40,7 @@ HALF_CLOSED_SECONDS: Final = 10.0
 #: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
 MAX_RESETS: Final = 200
 _logger: Final = logging.getLogger(__name__)
-_RECEIVE_BYTES: Final = 64 << 10
+_RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 _TLS_SECONDS: Final = 10.0
 
 

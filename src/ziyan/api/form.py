@@ -25,7 +25,7 @@ _MAX_JSON_TOKENS: Final = 10_000
 _BOM: Final = b"\xef\xbb\xbf"
 _MAX_BROKEN_ESCAPES: Final = 100_000
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_PIECE: Final = 32 << 10
+_PIECE: Final = 64 << 10
 _PERCENT: Final = ord("%")
 _PERCENT_TO_EQUALS: Final = np.uint8(ord("=") - ord("%"))
 

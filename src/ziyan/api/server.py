@@ -127,6 +127,7 @@ class _Config(Config):
 def _config() -> Config:
     config = _Config()
     config.backlog = _BACKLOG
+    config.max_app_queue_size = 3  # pieces of a body, of at most 256 KiB each, that wait for whoever reads it
     config.errorlog = logging.getLogger("hypercorn.error")
     config.keep_alive_timeout = 75.0  # longer than the pools of clients keep a connection, so that they close first
     config.keep_alive_max_requests = 1_000_000  # at the limit HTTP/2 calls in flight would be cut off
