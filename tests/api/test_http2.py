@@ -20,9 +20,9 @@ from priority import DeadlockError
 
 from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
-from tests.api.test_connections import BODY, READ, WaitingEngine
+from tests.api.test_connections import BODY, READ, WaitingEngine, wait_for
 from tests.api.wire import Connection, Http2, fingerprint, http2_headers, request
-from ziyan.api import connections
+from ziyan.api import calls, connections
 from ziyan.api.connections import MAX_RESETS
 from ziyan.api.tls import tls_context
 
@@ -211,6 +211,33 @@ async def test_a_stream_forgotten_while_it_is_being_sent_is_dropped() -> None:
     await protocol._send_data(1)
     with pytest.raises(DeadlockError):  # there is nothing left to send
         next(protocol.priority)
+
+
+def test_an_answer_that_the_client_leaves_no_room_for_ends_with_the_connection(
+    service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    service = service_with(grace=60)
+    with Http2(service.port) as client:
+        client.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        stream = client.post(b"img=", appcode(service))
+        while stream not in client.headers:
+            client.receive()
+    service.ask_to_stop()
+    service.wait_for_end()
+    assert "were cut" not in caplog.text
+
+
+def test_an_answer_that_is_not_taken_is_given_up(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    monkeypatch.setattr(calls, "_SEND_SECONDS", 0.05)
+    service = service_with()
+    with Http2(service.port) as client:
+        client.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        client.post(b"img=", appcode(service))
+        wait_for(lambda: [record.fields["status"] for record in caplog.records] == [499])
 
 
 def test_priorities_of_streams_that_never_come_do_no_harm(service: Service, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from ziyan.api.refusals import CheckError, ClientGoneError, GatewayRefusedError
 from ziyan.errors import ZiyanError
 
 _logger: Final = logging.getLogger("ziyan.calls")
+_SEND_SECONDS: Final = 60.0  # for a client to take its answer
 #: Never sent; nginx's number in logs for a caller who hung up.
 _GONE: Final = Answer(499, b"", msg="client gone", outcome="gone")
 
@@ -79,9 +81,11 @@ class Calls:
         answer = _GONE
         try:
             answer = await _answered(call, answer_to(call, body))
-            await send_answer(answer, call.request_id, scope, body, send)
-        except ClientGoneError:
-            pass
+            body.close()  # nobody holds on to it any more, however long the answer takes
+            async with asyncio.timeout(_SEND_SECONDS):
+                await send_answer(answer, call.request_id, scope, body, send)
+        except (ClientGoneError, TimeoutError):
+            answer = _GONE
         finally:
             body.close()
             self._finish(call, answer, body.receive_ms)

@@ -225,6 +225,12 @@ class _H2(H2Protocol):
         self.streams = _Streams()
         self._resets = 0
 
+    async def handle(self, event: Event) -> None:
+        await super().handle(event)
+        if isinstance(event, Closed):  # or answers that the client has left no room for would wait for ever
+            for stream_id in list(self.stream_buffers):
+                await self._forget(stream_id)
+
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         await super()._handle_events(events)
         for event in events:
