@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 import threading
 import time
@@ -156,12 +157,14 @@ def test_a_fault_in_a_protocol_costs_one_connection_and_one_line(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("the client's bytes")
 
+    caplog.set_level(logging.INFO, "ziyan")
+
     with monkeypatch.context() as patch, Connection(service.port) as connection:
         patch.setattr(connections._Requests, "next_event", fail)
         connection.send(request())
         assert connection.at_end()
     assert service.post(b"ver=7").status == 666
-    (record,) = [record for record in caplog.records if record.levelname != "INFO"]
+    (record,) = [record for record in caplog.records if record.name == "ziyan.connections"]
     assert (record.getMessage(), record.exc_info) == ("connection failed", None)
     assert record.fields == {"error": "ZeroDivisionError"}
 

@@ -21,7 +21,7 @@ from priority import DeadlockError
 from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
 from tests.api.test_connections import BODY, READ, WaitingEngine, wait_for
-from tests.api.wire import Connection, Http2, fingerprint, http2_headers, request
+from tests.api.wire import Connection, Http2, fingerprint, http2_call, http2_headers, request
 from ziyan.api import calls, connections
 from ziyan.api.connections import MAX_RESETS
 from ziyan.api.tls import tls_context
@@ -52,8 +52,8 @@ def assert_666(answer: tuple[dict[str, str], bytes]) -> None:
 
 
 def test_a_666_over_http_2_has_lower_case_names(service: Service) -> None:
-    with Http2(service.port) as client:
-        assert_666(client.answer(client.post(b"img=&url=", FORM_TYPE, appcode(service))))
+    headers = [*http2_headers("POST", "/ocr"), FORM_TYPE, appcode(service)]
+    assert_666(http2_call(service.port, headers, b"img=&url="))
 
 
 def test_a_666_over_tls_with_alpn(service_with: Callable[..., Service], certificate: Certificate) -> None:

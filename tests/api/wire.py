@@ -182,6 +182,11 @@ class Http2:
     def post(self, body: bytes, *headers: tuple[str, str], target: str = "/ocr") -> int:
         """Send a whole call; waits for no answer."""
         stream = self.send_headers([*http2_headers("POST", target), *headers])
+        self.send_body(stream, body)
+        return stream
+
+    def send_body(self, stream: int, body: bytes) -> None:
+        """All of it, as there is room; no more once the answer has come."""
         while body and stream not in self.ended:
             room = min(self.client.local_flow_control_window(stream), self.client.max_outbound_frame_size)
             if not room:
@@ -190,7 +195,6 @@ class Http2:
             self.client.send_data(stream, body[:room], end_stream=len(body) <= room)
             self.flush()
             body = body[room:]
-        return stream
 
     def answer(self, stream: int) -> tuple[dict[str, str], bytes]:
         """The answer's headers as they were on the wire, and its body."""
@@ -235,3 +239,11 @@ class Http2:
 
 def http2_headers(method: str, target: str) -> list[tuple[str, str]]:
     return [(":method", method), (":scheme", "http"), (":authority", "ocr.example"), (":path", target)]
+
+
+def http2_call(port: int, headers: list[tuple[str, str]], body: bytes) -> tuple[dict[str, str], bytes]:
+    """One call over HTTP/2 with prior knowledge, with just these headers."""
+    with Http2(port) as client:
+        stream = client.send_headers(headers)
+        client.send_body(stream, body)
+        return client.answer(stream)

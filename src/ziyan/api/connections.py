@@ -27,6 +27,7 @@ from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedEr
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
 from priority.priority import MissingStreamError, PriorityError, TooManyStreamsError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.answers import gateway_answer
 from ziyan.api.headers import new_request_id, raw_headers
@@ -39,7 +40,7 @@ P = TypeVar("P", H11Protocol, H2Protocol)
 HALF_CLOSED_SECONDS: Final = 10.0
 #: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
 MAX_RESETS: Final = 200
-_logger: Final = logging.getLogger(__name__)
+_logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 _TLS_SECONDS: Final = 10.0
 
@@ -62,7 +63,7 @@ async def serve_connections(
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        await _Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
+        await Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
 
     seconds = _TLS_SECONDS if tls else None
     server = await asyncio.start_server(
@@ -86,15 +87,38 @@ async def serve_connections(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class _Connection(TCPServer):
-    """One connection; answers also a client that has closed its side of it."""
+def closing_ambiguous(app: ASGIApp) -> ASGIApp:
+    """``app``, after whose answer the connection ends where a request said its length in two ways.
+
+    It is served by its chunks, as RFC 9112 §6.1 has it.  A proxy in front may have gone by the other length, and what
+    is left on the connection could be a request that somebody hid from the proxy: it must not be looked at.
+    """
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope.get("headers", ())}
+
+        async def send_closing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"Connection", b"close")]}
+            await send(message)
+
+        ambiguous = {b"content-length", b"transfer-encoding"} <= names
+        await app(scope, receive, send_closing if ambiguous else send)
+
+    return serve
+
+
+class Connection(TCPServer):
+    """One connection; answers also a client that has closed its side of it, and holds on to none that has gone."""
 
     def __init__(self, *args: Any) -> None:
+        """Take what Hypercorn's own takes."""
         super().__init__(*args)
         self._settled = asyncio.Event()
         self._settled.set()
 
     async def run(self) -> None:
+        """Serve it to its end.  What goes wrong costs this connection alone, and is named without its content."""
         try:
             peer, socket = self.writer.get_extra_info("ssl_object"), self.writer.get_extra_info("socket")
             addresses = [parse_socket_addr(socket.family, of()) for of in (socket.getpeername, socket.getsockname)]
@@ -117,11 +141,12 @@ class _Connection(TCPServer):
         except* OSError:  # the client has reset the connection
             pass
         except* Exception as errors:  # noqa: BLE001 - this connection's alone, and worth a line without its bytes
-            _logger.warning("connection failed", extra={"fields": {"error": ", ".join(_kinds(errors))}})
+            _logger.info("connection failed", extra={"fields": {"error": ", ".join(_kinds(errors))}})
         finally:
             await self._close()
 
     async def protocol_send(self, event: Event) -> None:
+        """Pass on what a protocol wants sent or done, and note whether calls are under way."""
         if isinstance(event, Closed) or (isinstance(event, Updated) and event.idle):
             self._settled.set()
         elif isinstance(event, Updated):

@@ -22,7 +22,7 @@ from hypercorn.config import Config
 import ziyan
 from ziyan.api.app import create_app
 from ziyan.api.body import MAX_BODY_BYTES
-from ziyan.api.connections import serve_connections
+from ziyan.api.connections import closing_ambiguous, serve_connections
 from ziyan.api.logs import configure_logging
 from ziyan.api.tls import tls_context
 from ziyan.engine.base import Engine
@@ -98,7 +98,7 @@ async def serve_app(
         tls: Certificate and key; None serves in the clear.
     """
     stop = asyncio.Event()
-    wrapped = ASGIWrapper(cast("ASGIFramework", app))
+    wrapped = ASGIWrapper(cast("ASGIFramework", closing_ambiguous(app)))
     serving = asyncio.create_task(serve_connections(wrapped, listener, _config(), tls, stop.wait))
     # glibc gives large blocks back at once and fetches them anew, a page at a time, until one has been freed once.
     bytearray(MAX_BODY_BYTES)
