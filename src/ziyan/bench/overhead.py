@@ -8,7 +8,7 @@ import os
 import random
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -112,7 +112,7 @@ class _Gateway:
 
     def __init__(self, control: Connection, port: int, appcode: str) -> None:
         self._control = control
-        self._client = http.client.HTTPConnection("127.0.0.1", port, timeout=_CALL_SECONDS)
+        self._port = port
         self._headers = {
             "Authorization": f"APPCODE {appcode}",
             "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
@@ -121,15 +121,15 @@ class _Gateway:
     def spend(self, body: bytes, calls: int) -> float:
         """Milliseconds of the process's CPU time for each of ``calls`` calls."""
         before = self._cpu_seconds()
-        for _ in range(calls):
-            self._client.request("POST", "/ocr", body, self._headers)
-            answer = self._client.getresponse()
-            content = answer.read()
-            if answer.status != 200 or b'"ok":1' not in content:
-                raise BenchError(f"a call was answered with {answer.status}: {content[:200]!r}")
-        spent = (self._cpu_seconds() - before) * 1000 / calls
-        self._client.close()  # a server closes what stays idle while the other one has its turn
-        return spent
+        # For each round one: a server closes a connection that stays idle while the other one has its turn.
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=_CALL_SECONDS)) as client:
+            for _ in range(calls):
+                client.request("POST", "/ocr", body, self._headers)
+                answer = client.getresponse()
+                content = answer.read()
+                if answer.status != 200 or b'"ok":1' not in content:
+                    raise BenchError(f"a call was answered with {answer.status}: {content[:200]!r}")
+        return (self._cpu_seconds() - before) * 1000 / calls
 
     def _cpu_seconds(self) -> float:
         self._control.send("cpu")
