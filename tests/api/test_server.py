@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
 from tests.api.wire import FakeEngine, request
 from ziyan.api import server
@@ -35,6 +36,8 @@ from ziyan.metering.credentials import ensure_trial_app, set_app_disabled
 from ziyan.metering.store import Store
 from ziyan.ocr.types import Page
 from ziyan.settings import Settings
+
+__all__ = ["certificate"]
 
 #: The real ``serve`` with the fake engine in the real one's place, so that no weights are needed.
 SERVE = """
@@ -83,6 +86,26 @@ def test_serve_prints_a_command_that_works_and_stops_cleanly_when_told(tmp_path:
     assert process.returncode == 0
     lines = [json.loads(line) for line in errors.splitlines()]
     assert [line["event"] for line in lines] == ["call"]
+
+
+def test_serve_with_a_certificate_prints_a_command_that_works(
+    tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZIYAN_TLS_CERT", str(certificate.file))
+    monkeypatch.setenv("ZIYAN_TLS_KEY", str(certificate.key))
+    with serving(tmp_path, 0) as process:
+        assert process.stdout is not None
+        command = next(line for line in process.stdout if line.startswith("  curl"))
+        answer = subprocess.run([*shlex.split(command), "-sS"], capture_output=True, text=True, check=True).stdout
+    assert json.loads(answer)["ok"] == 1
+
+
+def test_serve_does_not_start_with_an_unusable_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZIYAN_TLS_CERT", str(tmp_path / "missing.pem"))
+    with serving(tmp_path, 0) as process:
+        printed, errors = process.communicate(timeout=30)
+    assert (process.returncode != 0, printed) == (True, "")
+    assert "SettingsError: ZIYAN_TLS_CERT, ZIYAN_TLS_KEY: both are needed" in errors
 
 
 class StartingEngine(FakeEngine):
