@@ -52,6 +52,12 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("ZIYAN_FETCH_PORTS", "-80"),
         ("ZIYAN_FETCH_PORTS", ","),
         ("ZIYAN_VER_SEMANTICS", "both"),
+        ("ZIYAN_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
+        ("ZIYAN_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("ZIYAN_RATE_APP", "-1"),
+        ("ZIYAN_RATE_ADDRESS", "nan"),
+        ("ZIYAN_RATE_ADDRESS", "inf"),
+        ("ZIYAN_BODY_MEMORY", "7"),
         ("ZIYAN_LOG_LEVEL", "loud"),
     ],
 )

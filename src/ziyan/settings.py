@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,18 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; if it is taken, a free one is chosen.")
+    tls_cert: str = Field("", description="File of the certificate and its chain, PEM; empty: no TLS.")
+    tls_key: str = Field("", description="File of the certificate's key, PEM, without a password.")
+    trusted_proxies: str = Field(
+        "", description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For is believed."
+    )
+    rate_app: float = Field(500, ge=0, le=1e6, description="Calls a second that one app may make; 0: no limit.")
+    rate_address: float = Field(
+        500, ge=0, le=1e6, description="Calls a second that may come from one address; 0: no limit."
+    )
+    body_memory: int = Field(
+        256, ge=8, description="MiB that the bodies of all requests under way may take; more are refused (503)."
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of everything that lasts: weights, database, key."
     )
@@ -98,6 +111,22 @@ class Settings(BaseSettings):
             raise PydanticCustomError("ports", "Input should be port numbers, separated by commas")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            _parse_networks(value)
+        except ValueError:
+            raise PydanticCustomError(
+                "networks", "Input should be addresses or networks, separated by commas"
+            ) from None
+        return value
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Where trusted proxies stand."""
+        return _parse_networks(self.trusted_proxies)
+
     @property
     def models_dir(self) -> Path:
         """Where weights are installed."""
@@ -117,6 +146,10 @@ class Settings(BaseSettings):
     def thread_count(self) -> int:
         """Threads of each reading process, the automatic choice resolved."""
         return max(1, cores() // self.worker_count) if self.threads == "auto" else self.threads
+
+
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(item) for item in listed(text))
 
 
 def _explain(problems: Sequence[Mapping[str, Any]]) -> str:

@@ -11,6 +11,7 @@ import pytest
 from tests.api.wire import Connection, FakeEngine, Reply, request
 from ziyan.api.app import create_app
 from ziyan.api.server import listen, serve_app
+from ziyan.api.tls import tls_context
 from ziyan.metering.credentials import Registration, register_app
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
@@ -58,7 +59,7 @@ def start_service(
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve_app(app, listener, grace=grace, shutdown=stop.wait))
+            runner.run(serve_app(app, listener, grace=grace, shutdown=stop.wait, tls=tls_context(settings)))
 
     thread = threading.Thread(target=run)
     thread.start()

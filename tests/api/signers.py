@@ -55,9 +55,13 @@ def signed(
     listed: str | None = "X-Ca-Key,X-Ca-Nonce,X-Ca-Timestamp",
     sign: Callable[[str], str] = lambda text: text,
     target: str = "/ocr",
+    minutes: int = 0,
     **headers: str,
 ) -> bytes:
-    """A call signed after the contract; ``sign`` may change what is signed, ``content`` is another body than a form."""
+    """A call signed after the contract, so many ``minutes`` from now.
+
+    ``sign`` may change what is signed, ``content`` is another body than a form.
+    """
     parameters = {"img": B64} if parameters is None else parameters
     body = urlencode(parameters).encode() if content is None else content
     sent = {
@@ -65,7 +69,7 @@ def signed(
         "Content-Type": content_type,
         "X-Ca-Key": key.identifier,
         "X-Ca-Nonce": f"nonce {next(_nonces)}",
-        "X-Ca-Timestamp": str(now()),
+        "X-Ca-Timestamp": str(now() + minutes * MINUTE),
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     if listed is not None:

@@ -27,7 +27,9 @@ def failure(error: Exception) -> Answer:
     """What any exception is answered with."""
     if isinstance(error, CheckError):
         msg = str(error)
-        return Answer(error.status, _JSON, _json({"ok": 0, "msg": msg}), (_NO_GATEWAY_ERROR,), msg)
+        return Answer(
+            error.status, _JSON, _json({"ok": 0, "msg": msg}), (_NO_GATEWAY_ERROR,), msg, error.check.name.lower()
+        )
     return gateway_answer(gateway_error(error))
 
 
@@ -39,7 +41,7 @@ def gateway_answer(row: GatewayError) -> Answer:
     ]
     if row.retry_after is not None:
         extra.append((b"Retry-After", str(row.retry_after).encode()))
-    return Answer(row.status, _TEXT, extra=tuple(extra), msg=row.message)
+    return Answer(row.status, _TEXT, extra=tuple(extra), msg=row.message, outcome=row.code)
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -64,6 +64,7 @@ TIMESTAMP_EXPIRED: Final = GatewayError(403, "S403TE", "X-Ca-Timestamp is expire
 NONCE_USED: Final = GatewayError(403, "S403NU", "Nonce Used")
 WRONG_MD5: Final = GatewayError(400, "I400I5", "Invalid Content-MD5")
 APP_DISABLED: Final = GatewayError(403, "I403AA", "Unauthorized")
+THROTTLED: Final = GatewayError(429, "T429SR", "Throttled by SUBSCRIPTION Flow Control", _RETRY_SECONDS)
 SERVICE_BUSY: Final = GatewayError(503, "X503BZ", "Service Busy", _RETRY_SECONDS)
 STORE_AWAY: Final = GatewayError(503, "X503DB", "Service Unavailable", _RETRY_SECONDS)
 WRONG_METHOD: Final = GatewayError(405, "I405UM", "Unsupported Method")

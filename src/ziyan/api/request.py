@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from ziyan.api.address import caller_address
+from ziyan.api.address import Network, caller_address
 from ziyan.api.body import Body
 from ziyan.api.calls import Call
 from ziyan.api.form import FORM_TYPE, Form, is_json_object, parse_body, parse_form, parse_pairs
@@ -19,25 +21,28 @@ class Request:
 
     Attributes:
         headers: As received.
-        query: Decoded parameters of the query string.
         address: The caller's IP address.
         call: What is learned of it, for the log.
     """
 
-    def __init__(self, scope: Scope, body: Body, call: Call) -> None:
-        """Parse the query string; the body is left where it is.
-
-        Raises:
-            GatewayRefusedError: The query string has too many pairs or broken escapes.
-        """
+    def __init__(self, scope: Scope, body: Body, call: Call, proxies: Sequence[Network] = ()) -> None:
+        """Look at who calls, believing ``proxies``; query string and body are left as they are."""
         self._scope = scope
         self._body = body
         self._content: bytes | None = None
         self._form: Form | None = None
         self.headers = Headers(scope=scope)
-        self.query = parse_pairs(scope["query_string"])
-        self.address = caller_address(scope)
+        self.address = caller_address(scope, proxies)
         self.call = call
+
+    @cached_property
+    def query(self) -> dict[str, bytes]:
+        """Decoded parameters of the query string.
+
+        Raises:
+            GatewayRefusedError: Too many pairs or broken escapes.
+        """
+        return parse_pairs(self._scope["query_string"])
 
     @property
     def origin(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ziyan.bench import contests, dataset, display, endurance, rival, trials
+from ziyan.bench import contests, dataset, display, endurance, overhead, rival, trials
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
 from ziyan.engine.local import LocalEngine
@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     _add_data(command)
     _add_engine(command)
     command.set_defaults(run=_crash)
+    _add_overhead(commands)
     return top
 
 
@@ -89,6 +90,20 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
         name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     return made
+
+
+def _add_overhead(commands: Any) -> None:
+    command = _command(commands, "overhead", "CPU time of a call but for reading, against a bare handler.")
+    command.add_argument("--rounds", type=_positive, default=20, help="of each of the two (default: %(default)s)")
+    command.add_argument("--calls", type=_positive, default=25, help="in each round (default: %(default)s)")
+    _add_out(command, "where the JSON file goes")
+    command.set_defaults(run=_overhead)
+
+
+def _add_out(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument(
+        "--out", type=Path, default=Path("bench-out"), metavar="DIR", help=f"{what} (default: %(default)s)"
+    )
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
@@ -136,13 +151,7 @@ def _add_race(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keeps the rival's own environment (default: %(default)s)",
     )
-    command.add_argument(
-        "--out",
-        type=Path,
-        default=Path("bench-out"),
-        metavar="DIR",
-        help="where the JSON file and the HTML page go (default: %(default)s)",
-    )
+    _add_out(command, "where the JSON file and the HTML page go")
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -219,6 +228,10 @@ def _crash(args: argparse.Namespace) -> bool:
     label = max(_labels(args), key=lambda label: label.path.stat().st_size)
     settings = _settings(args, "model", "threads").model_copy(update={"workers": 1})
     return asyncio.run(trials.run_crash(LocalEngine.from_settings(settings), label))
+
+
+def _overhead(args: argparse.Namespace) -> bool:
+    return overhead.run(rounds=args.rounds, calls=args.calls, out=args.out)
 
 
 if __name__ == "__main__":
