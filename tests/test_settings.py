@@ -51,6 +51,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("ZIYAN_FETCH_PORTS", "80 443"),
         ("ZIYAN_FETCH_PORTS", "-80"),
         ("ZIYAN_FETCH_PORTS", ","),
+        ("ZIYAN_FETCH_CA", "/nowhere/ca.pem"),
         ("ZIYAN_VER_SEMANTICS", "both"),
         ("ZIYAN_LOG_LEVEL", "loud"),
     ],
