@@ -156,6 +156,16 @@ def test_base64_tolerance_in_a_form(service: Service, value: bytes) -> None:
     assert data_of(service, b"ver=0&img=" + value) == READ
 
 
+@pytest.mark.parametrize("blanks", [1, 2, 3])
+def test_a_plus_at_the_end_is_a_plus(service: Service, blanks: int) -> None:
+    """Not percent-encoded it arrives as a space, and as many as complete the last four characters are no stray ones."""
+    text = B64[: 400 - blanks] + b"+" * blanks
+    assert data_of(service, b"img=" + text) == fingerprint(base64.b64decode(text))
+    assert data_of(service, b"img=" + text + b"&ver=0") == fingerprint(base64.b64decode(text))
+    stray = B64[:400] + b"+" * blanks
+    assert data_of(service, b"img=" + stray) == fingerprint(base64.b64decode(B64[:400]))
+
+
 @pytest.mark.parametrize("length", [3 * 1000, 3 * 1000 + 1, 3 * 1000 + 2])
 def test_missing_padding_is_repaired_for_every_length(service: Service, length: int) -> None:
     picture = (PICTURE * 4)[:length]

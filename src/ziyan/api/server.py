@@ -20,6 +20,7 @@ from hypercorn.config import Config
 
 import ziyan
 from ziyan.api.app import create_app
+from ziyan.api.connections import closing_ambiguous, use_connections
 from ziyan.api.logs import configure_logging
 from ziyan.engine.base import Engine
 from ziyan.engine.local import LocalEngine
@@ -88,9 +89,12 @@ async def serve_app(
         grace: Seconds that accepted calls have to finish after ``shutdown`` returned.
         shutdown: Returns when it is time to stop.
     """
+    use_connections()
     stop = asyncio.Event()
     serving = asyncio.create_task(
-        hypercorn.asyncio.serve(cast("ASGIFramework", app), _config(listener), shutdown_trigger=stop.wait)
+        hypercorn.asyncio.serve(
+            cast("ASGIFramework", closing_ambiguous(app)), _config(listener), shutdown_trigger=stop.wait
+        )
     )
     told = asyncio.ensure_future(shutdown())
     try:

@@ -12,6 +12,7 @@ from typing import Any
 from ziyan.bench import contests, dataset, display, endurance, rival, trials
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
+from ziyan.bench.fuzzing import run as fuzzing
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
@@ -81,6 +82,14 @@ def parser() -> argparse.ArgumentParser:
     _add_data(command)
     _add_engine(command)
     command.set_defaults(run=_crash)
+    command = _command(commands, "fuzz", "Send a running server broken, lying and half-sent requests, and good ones.")
+    command.add_argument("--minutes", type=_minutes, default=2.0, help="how long (default: %(default)g)")
+    command.add_argument("--seed", type=int, default=1, help="of the requests (default: %(default)s)")
+    command.add_argument(
+        "--port", type=int, default=0, help="that the server listens on, which the command starts (default: a free one)"
+    )
+    _add_out(command, "the JSON file goes")
+    command.set_defaults(run=_fuzz)
     return top
 
 
@@ -136,12 +145,12 @@ def _add_race(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keeps the rival's own environment (default: %(default)s)",
     )
+    _add_out(command, "the JSON file and the HTML page go")
+
+
+def _add_out(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument(
-        "--out",
-        type=Path,
-        default=Path("bench-out"),
-        metavar="DIR",
-        help="where the JSON file and the HTML page go (default: %(default)s)",
+        "--out", type=Path, default=Path("bench-out"), metavar="DIR", help=f"where {what} (default: %(default)s)"
     )
 
 
@@ -154,6 +163,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 24 * 60:
+        raise argparse.ArgumentTypeError("must be more than 0, and a day at most")
     return number
 
 
@@ -219,6 +235,10 @@ def _crash(args: argparse.Namespace) -> bool:
     label = max(_labels(args), key=lambda label: label.path.stat().st_size)
     settings = _settings(args, "model", "threads").model_copy(update={"workers": 1})
     return asyncio.run(trials.run_crash(LocalEngine.from_settings(settings), label))
+
+
+def _fuzz(args: argparse.Namespace) -> bool:
+    return fuzzing.run(minutes=args.minutes, seed=args.seed, port=args.port, out=args.out)
 
 
 if __name__ == "__main__":
