@@ -96,6 +96,7 @@ BASE64_TOLERANCES: dict[str, bytes] = {
     "no padding": ENCODED.replace(b"%3D", b""),
     "half the padding": B64[:-1],
     "too much padding": B64 + b"==",
+    "a blank behind half the padding": B64[:-1] + b"+",
     "white space around": b"%20%0A" + ENCODED + b"+%0D%0A",
 }
 

@@ -47,6 +47,7 @@ def test_the_service_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def fuzz_fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], dict[str, Any]]:
     """A second of fuzz against a server that misbehaves so."""
     monkeypatch.setattr(attack, "LIMIT", 0.5)
+    monkeypatch.setattr(run, "_SETTLE_SECONDS", 0.5)
 
     def fuzz(misdeed: str) -> dict[str, Any]:
         command = (sys.executable, FAKE_SERVER, misdeed)

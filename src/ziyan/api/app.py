@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ziyan import __version__
 from ziyan.api.health import add_health
 from ziyan.api.marketplace import Marketplace, not_found
+from ziyan.api.openapi import document
 from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
@@ -22,5 +24,11 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     app.router.default = not_found
     marketplace = Marketplace(settings, engine, store, Fetcher.from_settings(settings))
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
+    app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
     add_health(app, engine, store)
     return app
+
+
+async def openapi() -> JSONResponse:
+    """What of ``/ocr`` OpenAPI can say."""
+    return JSONResponse(document())

@@ -91,7 +91,7 @@ def decode_img(text: bytes) -> bytes:
 def _without_blanks_behind(text: bytes) -> bytes:
     """Spaces at the end are stray, unless just they complete the last group of four: then each was a ``+``."""
     bare = text.rstrip(b" ")
-    return text if len(text) - len(bare) == -len(bare) % 4 else bare
+    return text if len(text) - len(bare) == -len(bare) % 4 and not bare.endswith(b"=") else bare
 
 
 def decode_file(content: bytes) -> bytes:
