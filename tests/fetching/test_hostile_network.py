@@ -4,6 +4,8 @@ A row has a ``name``, a ``url`` and an ``outcome``: ``fetched``, ``fetched: not 
 or ``refused: `` and the reason.  ``dns`` adds names to the zone (see ``names.py``), ``answer`` is what servers say, for
 any path or for each (see ``behaviours.py``), ``connects`` how many connections are made where that is not one for what
 is fetched and none for what is refused for its address, and ``slow`` that a time limit is waited for.
+
+The rows are written by us; public lists of such attempts and other projects' tests were read for ideas.
 """
 
 from __future__ import annotations
