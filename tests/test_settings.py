@@ -51,6 +51,7 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("ZIYAN_FETCH_PORTS", "80 443"),
         ("ZIYAN_FETCH_PORTS", "-80"),
         ("ZIYAN_FETCH_PORTS", ","),
+        ("ZIYAN_FETCH_CA", "/nowhere/ca.pem"),
         ("ZIYAN_VER_SEMANTICS", "both"),
         ("ZIYAN_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
         ("ZIYAN_TRUSTED_PROXIES", "10.0.0.1/8"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -78,6 +79,11 @@ class Settings(BaseSettings):
         "", description="Host names, separated by commas, that `url` may name although they are private."
     )
     fetch_ports: str = Field("80,443", description="Ports that `url` may name, separated by commas.")
+    fetch_ca: str = Field(
+        "",
+        description="PEM file, or folder of such, with authorities that are believed besides the public ones "
+        "when `url` is https.",
+    )
     models_mirror: str = Field(
         "",
         pattern=r"^(https?://\S+)?$",
@@ -120,6 +126,17 @@ class Settings(BaseSettings):
             raise PydanticCustomError(
                 "networks", "Input should be addresses or networks, separated by commas"
             ) from None
+        return value
+
+    @field_validator("fetch_ca")
+    @classmethod
+    def _authorities(cls, value: str) -> str:
+        """Load them once: a file that is missing or holds no certificate must not show at the first https address."""
+        try:
+            if value:
+                load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), value)
+        except OSError:
+            raise PydanticCustomError("ca", "Input should be a PEM file of certificates, or a folder of such") from None
         return value
 
     @property
@@ -166,6 +183,22 @@ def _explain(problems: Sequence[Mapping[str, Any]]) -> str:
 def listed(text: str) -> list[str]:
     """The items of a setting that takes several, separated by commas."""
     return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def load_authorities(context: ssl.SSLContext, path: str) -> None:
+    """Have ``context`` believe the certificates in a PEM file, or in every ``.pem``, ``.crt`` and ``.cer`` of a folder.
+
+    Raises:
+        OSError: There is no such file, or one that holds no certificate, or the folder has none.
+    """
+    given = Path(path).expanduser()
+    found = [given]
+    if given.is_dir():  # OpenSSL itself takes only folders whose files are named after a hash
+        found = sorted(file for file in given.iterdir() if file.suffix.lower() in {".pem", ".crt", ".cer"})
+    if not found:
+        raise FileNotFoundError(path)
+    for file in found:
+        context.load_verify_locations(cafile=file)
 
 
 def cores() -> int:

@@ -78,7 +78,7 @@ def start_service(
 
 @pytest.fixture(scope="module")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = start_service(tmp_path_factory.mktemp("service"))
+    service = start_service(tmp_path_factory.mktemp("service"), rate_app=0, rate_address=0)
     yield service
     service.ask_to_stop()
     service.wait_for_end()

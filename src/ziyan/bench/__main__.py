@@ -12,6 +12,7 @@ from typing import Any
 from ziyan.bench import contests, dataset, display, endurance, overhead, rival, trials
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
+from ziyan.bench.fuzzing import run as fuzzing
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     _add_engine(command)
     command.set_defaults(run=_crash)
     _add_overhead(commands)
+    _add_fuzz(commands)
     return top
 
 
@@ -98,6 +100,17 @@ def _add_overhead(commands: Any) -> None:
     command.add_argument("--calls", type=_positive, default=25, help="in each round (default: %(default)s)")
     _add_out(command, "where the JSON file goes")
     command.set_defaults(run=_overhead)
+
+
+def _add_fuzz(commands: Any) -> None:
+    command = _command(commands, "fuzz", "Send a running server broken, lying and half-sent requests, and good ones.")
+    command.add_argument("--minutes", type=_minutes, default=2.0, help="how long (default: %(default)g)")
+    command.add_argument("--seed", type=int, default=1, help="of the requests (default: %(default)s)")
+    command.add_argument(
+        "--port", type=int, default=0, help="that the server listens on, which the command starts (default: a free one)"
+    )
+    _add_out(command, "where the JSON file goes")
+    command.set_defaults(run=_fuzz)
 
 
 def _add_out(command: argparse.ArgumentParser, what: str) -> None:
@@ -163,6 +176,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 24 * 60:
+        raise argparse.ArgumentTypeError("must be more than 0, and a day at most")
     return number
 
 
@@ -232,6 +252,10 @@ def _crash(args: argparse.Namespace) -> bool:
 
 def _overhead(args: argparse.Namespace) -> bool:
     return overhead.run(rounds=args.rounds, calls=args.calls, out=args.out)
+
+
+def _fuzz(args: argparse.Namespace) -> bool:
+    return fuzzing.run(minutes=args.minutes, seed=args.seed, port=args.port, out=args.out)
 
 
 if __name__ == "__main__":

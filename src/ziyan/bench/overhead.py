@@ -156,8 +156,8 @@ def _gateway(serve: Any) -> Iterator[_Gateway]:
 def _started(control: Connection) -> tuple[int, str]:
     try:
         if control.poll(_START_SECONDS):
-            port, appcode = control.recv()
-            return int(port), str(appcode)
+            port, caller = control.recv()
+            return int(port), caller.appcode if caller else ""
     except EOFError:
         pass
     raise BenchError("a gateway did not come up")
