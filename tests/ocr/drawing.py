@@ -104,6 +104,22 @@ def text_strip(text: str, space: int = 18) -> tuple[Pixels, list[tuple[float, fl
     return np.asarray(strip), list(pairwise(ends))
 
 
+def bent(strip: Pixels, degrees: float, *, hanging: bool = False, side: int = 700) -> Pixels:
+    """A level strip along an arc of so many degrees of a circle, its middle in the middle of a white square.
+
+    It stands on the circle (∩), its upper side outwards, or hangs in it (∪), its upper side inwards.
+    """
+    height, width = strip.shape[:2]
+    radius = width / np.deg2rad(degrees)
+    y, x = np.mgrid[0:side, 0:side].astype(np.float32) - side / 2
+    down = (-y if hanging else y) - radius
+    away = np.hypot(x, down)
+    along = np.arctan2(x, -down) * radius + width / 2
+    across = height / 2 + (away - radius if hanging else radius - away)
+    places = along.astype(np.float32), across.astype(np.float32)
+    return np.asarray(cv2.remap(strip, *places, cv2.INTER_LINEAR, borderValue=(255, 255, 255)), np.uint8)
+
+
 def bars(width: int, height: int, boxes: Iterable[tuple[int, int, int, int]]) -> Pixels:
     """A white page with black bars x, y, w, h: what ``tests.ocr.fakes.InkFinder`` takes for text."""
     page = white(width, height)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -242,3 +243,12 @@ def test_thousands_of_pieces_are_ordered_in_bounded_time(shape: str, monkeypatch
     ordered = order_pieces(pieces)
     assert sum(len(row) for block in ordered for row in block) == count
     assert calls < 30 * count
+
+
+def test_bent_text_is_no_part_of_a_row_it_lies_across() -> None:
+    place = quad(300, 0, 100, 60)
+    seal = line("S", np.concatenate([place[:2], place[1:3], place[2:], place[3:], place[:1]])[:6])
+    rows = [line("a", quad(10, 20, 200, 20)), line("b", quad(10, 60, 200, 20))]
+    assert [each.text for each in compose([rows[1], seal, rows[0]], Pose())[0]] == ["S", "a", "b"]
+    low = replace(seal, polygon=seal.polygon + np.float32((0, 40)))
+    assert [each.text for each in compose([low, *rows], Pose())[0]] == ["a", "b", "S"]

@@ -6,7 +6,8 @@ import pytest
 
 from tests.ocr.drawing import quad, turned_points, white
 from tests.pictures import BLUE, GREEN, RED, YELLOW, corners
-from ziyan.ocr.crop import LINE_HEIGHT, cut_line, grow_quad, quad_size, scaled
+from ziyan.ocr.crop import LINE_HEIGHT, cut_line, scaled
+from ziyan.ocr.polygon import grow_quad, quad_size
 from ziyan.ocr.types import Pixels, Polygon
 
 CARD = quad(0, 0, 96, 48)

@@ -141,3 +141,31 @@ def test_lines_are_not_crowded_out_by_any_number_of_specks() -> None:
     found = find_candidates(specks, OPTIONS)
     assert found.sizes.max() > 1000
     assert found.centers[found.sizes.max(axis=1).argmax()] == pytest.approx((599.5, 519.5))
+
+
+def bent_map(degrees: float, probability: float) -> Floats:
+    """A map of 200×300 with a kernel along an arc about its lower middle."""
+    drawn = np.zeros((200, 300), np.float32)
+    cv2.ellipse(drawn, (150, 160), (120, 120), 270, -degrees / 2, degrees / 2, probability, 10)
+    return drawn
+
+
+def test_a_bent_kernel_is_scored_along_its_outline_and_given_as_a_ribbon() -> None:
+    found = find_candidates(bent_map(120, 0.9), OPTIONS)
+    assert (len(found), list(found.ribbons)) == (1, [0])
+    assert found.scores[0] == pytest.approx(0.9, abs=0.02)
+    # The kernel is some 251 + 11 long and 11 thick; area x ratio / perimeter is 7.4, at each end and side, and a ribbon
+    # reaches half a thickness further at its ends.
+    assert found.sizes[0] == pytest.approx((288, 26), abs=5)
+
+
+def test_a_faint_bent_kernel_is_dropped() -> None:
+    assert len(find_candidates(bent_map(120, 0.3), OPTIONS)) == 0
+
+
+def test_an_uneven_kernel_that_fills_little_of_its_rectangle_stays_a_rectangle() -> None:
+    drawn = np.zeros((200, 300), np.float32)
+    cv2.fillPoly(drawn, [np.array([[20, 20], [280, 20], [20, 180]])], 0.9)
+    cv2.rectangle(drawn, (120, 60), (240, 110), 0, cv2.FILLED)
+    found = find_candidates(drawn, DBOptions(box_thresh=0.2))
+    assert (len(found), found.ribbons) == (1, {})

@@ -7,8 +7,9 @@ import pytest
 
 from tests.ocr.drawing import glyph_column, glyph_line, paste, quad, region, turned_points, white
 from tests.ocr.fakes import GlyphReader, glyph_recognizer
-from ziyan.ocr.crop import cut_line, quad_size
+from ziyan.ocr.crop import cut_line
 from ziyan.ocr.orient import CLEARLY_TALL, TALL, Pose, cut_column, find_pose, place, turn
+from ziyan.ocr.polygon import quad_size
 from ziyan.ocr.recognize import Reading
 from ziyan.ocr.types import Orientation, Pixels, Region
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from tests.ocr.drawing import text_page
+from tests.ocr.drawing import bent, text_page, text_strip
 from tests.pictures import encode
 from ziyan.errors import ImageTooLargeError, ModelNotInstalledError, UnsupportedImageError
 from ziyan.ocr.models import MODELS
@@ -99,6 +99,14 @@ def test_a_vertical_poem_is_read_from_right_to_left(reader: Reader) -> None:
     page = read(reader, picture("poem"))
     assert texts(page) == written("poem")
     assert all(line.vertical for line in page.lines)
+
+
+@pytest.mark.parametrize(("degrees", "hanging"), [(60, False), (150, False), (100, True)])
+def test_text_on_a_curve_is_read(reader: Reader, degrees: float, hanging: bool) -> None:
+    text = "Maple Bridge Community Library"
+    page = read(reader, Image.fromarray(bent(text_strip(text)[0], degrees, hanging=hanging)))
+    assert texts(page) == [text]
+    assert len(page.lines[0].polygon) > 4
 
 
 def test_a_long_strip_is_read_to_its_end_with_its_spaces(reader: Reader) -> None:

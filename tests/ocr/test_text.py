@@ -103,3 +103,12 @@ def test_words_lie_inside_their_line(text: str, vertical: bool, angle: float, wi
     for word in line_words(reading(text, width), place, vertical):
         u, v = (word.polygon - place[0]) @ along / (along @ along), (word.polygon - place[0]) @ across / 1600
         assert -1e-3 <= min(u.min(), v.min()) <= max(u.max(), v.max()) <= 1 + 1e-3
+
+
+def test_words_of_a_bent_line_lie_along_it() -> None:
+    angles = np.deg2rad(np.linspace(-60, 60, 16))
+    outer, inner = (np.stack([r * np.sin(angles), -r * np.cos(angles)], axis=1) for r in (110, 90))
+    words = line_words(reading("月光下"), np.concatenate([outer, inner[::-1]]).astype(np.float32), vertical=False)
+    middles = np.array([word.polygon.mean(axis=0) for word in words])
+    np.testing.assert_allclose(np.rad2deg(np.arctan2(middles[:, 0], -middles[:, 1])), [-40, 0, 40], atol=1)
+    assert [word.polygon.shape for word in words] == [(4, 2)] * 3

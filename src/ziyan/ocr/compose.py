@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ziyan.ocr.crop import quad_size
 from ziyan.ocr.orient import TALL, Pose
+from ziyan.ocr.polygon import quad_size
 from ziyan.ocr.types import Line, Polygon
 
 #: A piece counts as running text from this width on, in multiples of its height.
@@ -213,11 +213,14 @@ def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
         The lines, numbered by block, and degrees clockwise by which the text runs off the page's own horizontal.
     """
     turned = np.deg2rad(float(pose.orientation))
-    columns = [line for line in lines if line.vertical or (pose.vertical and not _is_flat(line))]
-    level = [line for line in lines if line not in columns]
+    # Bent text (a seal, a title on an arc) is part of no row, though it may lie across several.
+    bent = [line for line in lines if len(line.polygon) > 4]
+    straight = [line for line in lines if len(line.polygon) == 4]
+    columns = [line for line in straight if line.vertical or (pose.vertical and not _is_flat(line))]
+    level = [line for line in straight if line not in columns]
     skew = _skew(level, turned)
     x_axis, y_axis = _axes(turned + skew)
-    ordered = _order(level, x_axis, y_axis), _order(columns, y_axis, -x_axis)
+    ordered = _order(level, x_axis, y_axis), _order(columns, y_axis, -x_axis), *([[line]] for line in bent)
     blocks = [block for group in _by_top(ordered, y_axis) for block in group]
     numbered = [replace(line, block=number) for number, block in enumerate(blocks) for line in block]
     return numbered, round(float(np.rad2deg(skew)), 2) + 0.0  # never -0.0
@@ -230,7 +233,7 @@ def _is_flat(line: Line) -> bool:
 
 
 def _by_top(groups: Sequence[list[list[Line]]], y_axis: npt.NDArray[np.float64]) -> list[list[list[Line]]]:
-    """Level lines and columns, whichever begins higher on the page first."""
+    """Level lines, columns and each bent line, whichever begins higher on the page first."""
 
     def top(group: list[list[Line]]) -> float:
         return min(float((line.polygon @ y_axis).min()) for block in group for line in block)

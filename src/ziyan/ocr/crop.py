@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ziyan.ocr.polygon import quad_size
+from ziyan.ocr.ribbon import cut_ribbon
 from ziyan.ocr.types import Pixels, Polygon
 
 #: Rows of every crop that the recogniser takes.
@@ -20,12 +22,6 @@ _COLUMNS = 64_000
 _NOTHING: Pixels = np.zeros((1, 1, 3), np.uint8)
 
 
-def quad_size(quad: Polygon) -> tuple[float, float]:
-    """Width (along the text) and height of ``quad``, pixels: means of its opposite sides."""
-    top, right, bottom, left = (float(np.hypot(*(quad[i] - quad[i - 1]))) for i in (1, 2, 3, 0))
-    return (top + bottom) / 2, (right + left) / 2
-
-
 def scaled(pixels: Pixels, width: int, height: int) -> Pixels:
     """``pixels`` in another size, averaged where they shrink."""
     shrinks = height < pixels.shape[0]
@@ -33,22 +29,12 @@ def scaled(pixels: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(resized, np.uint8)
 
 
-def grow_quad(quad: Polygon, along: float, across: float) -> Polygon:
-    """``quad`` with its ends moved out by ``along`` and its sides by ``across`` pixels."""
-    width, height = quad_size(quad)
-    x = (quad[1] - quad[0] + quad[2] - quad[3]) / max(2 * width, 1e-6)
-    y = (quad[3] - quad[0] + quad[2] - quad[1]) / max(2 * height, 1e-6)
-    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
-    grown: Polygon = (quad + signs[:, :1] * x * along + signs[:, 1:] * y * across).astype(np.float32)
-    return grown
-
-
 def cut_line(pixels: Pixels, quad: Polygon, height: int = LINE_HEIGHT) -> Pixels:
-    """The crop of one line, upright and scaled.
+    """The crop of one line, upright, level and scaled.
 
     Args:
         pixels: ``[H, W, 3]`` uint8, the picture.
-        quad: ``[4, 2]`` float32, pixels of the picture, clockwise from the text's own top-left.
+        quad: ``[4, 2]`` float32, pixels of the picture, clockwise from the text's own top-left; or a ribbon.
         height: Rows of the crop.
 
     Returns:
@@ -57,6 +43,9 @@ def cut_line(pixels: Pixels, quad: Polygon, height: int = LINE_HEIGHT) -> Pixels
     width, own_height = quad_size(quad)
     width, own_height = max(width, 1.0), max(own_height, 1.0)
     columns = min(_COLUMNS, max(1, round(width * height / own_height)))
+    if len(quad) > 4:
+        rows = min(round(_OVERSIZE * height), max(height, round(own_height)))
+        return scaled(cut_ribbon(pixels, quad, max(1, round(columns * rows / height)), rows), columns, height)
     native = _cut_straight(pixels, quad)
     if native is None:
         # What is far larger than needed is shrunk before it is warped: averaged, and at a bounded cost.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ziyan.ocr.crop import scaled
 from ziyan.ocr.db_postprocess import Candidates, DBOptions, find_candidates
+from ziyan.ocr.polygon import turn
 from ziyan.ocr.session import Session, Tensor
 from ziyan.ocr.types import Pixels, Region
 
@@ -101,7 +102,7 @@ def detect(
         stop: Called before each window; raises to stop.
 
     Returns:
-        Regions with ``[4, 2]`` polygons in pixels of the picture, in no particular order.
+        Regions in pixels of the picture, in no particular order; polygons of bent text are ribbons.
     """
     height, width = pixels.shape[:2]
     longer, shorter = max(height, width), min(height, width)
@@ -143,8 +144,8 @@ def detect_turned(
     for region in detect(detector, upright, scales, options, stop):
         x, y = region.polygon.T
         across, down = {1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[quarters]
-        polygon = np.roll(np.stack([across, down], axis=1), quarters, axis=0)
-        regions.append(Region(polygon.astype(np.float32), region.detection_score))
+        polygon = turn(np.stack([across, down], axis=1).astype(np.float32), -quarters)
+        regions.append(Region(polygon, region.detection_score))
     return regions
 
 
@@ -156,6 +157,8 @@ def _is_one_line(pixels: Pixels, regions: list[Region]) -> bool:
         return False
     if not regions:
         return True
+    if any(len(region.polygon) > 4 for region in regions):
+        return False
     spans = np.array([[region.polygon.min(axis=0), region.polygon.max(axis=0)] for region in regions])
     across = spans[:, :, 1 - axis]
     longest, highest = (float(np.ptp(spans[:, :, side], axis=1).max()) for side in (axis, 1 - axis))
@@ -192,7 +195,8 @@ def _look(
     canvas = _framed(small, margin, scales.bucket)
     prob_map = _prob_map(detector, canvas, scales, stop)
     found = find_candidates(prob_map, options)
-    return Candidates(found.centers - np.float32(margin), found.sizes, found.angles, found.scores)
+    ribbons = {row: ribbon - np.float32(margin) for row, ribbon in found.ribbons.items()}
+    return replace(found, centers=found.centers - np.float32(margin), ribbons=ribbons)
 
 
 def _margin(size: tuple[int, int], scales: Scales) -> int:
@@ -260,4 +264,5 @@ def _regions(candidates: Candidates, scale: float, scales: Scales) -> list[Regio
     across = np.stack([-np.sin(radians), np.cos(radians)], axis=1) * candidates.sizes[:, 1:] / 2
     corners = np.stack([-along - across, along - across, along + across, -along + across], axis=1)
     polygons = ((candidates.centers[:, None] + corners) / scale).astype(np.float32)
-    return [Region(polygon, float(score)) for polygon, score in zip(polygons, candidates.scores, strict=True)]
+    bent = {row: (ribbon / scale).astype(np.float32) for row, ribbon in candidates.ribbons.items()}
+    return [Region(bent.get(row, polygons[row]), float(score)) for row, score in enumerate(candidates.scores)]

@@ -27,9 +27,11 @@ _PARALLEL = np.cos(np.deg2rad(6))
 
 
 def join_strips(strips: Sequence[Strip]) -> list[Strip]:
-    """Strips with the pieces of each line joined."""
-    level = _join([strip for strip in strips if not strip.vertical], _GAP)
-    return level + _join([strip for strip in strips if strip.vertical], _COLUMN_GAP)
+    """Strips with the pieces of each line joined; bent ones stay as they are."""
+    bent = [strip for strip in strips if len(strip.quad) > 4]
+    level = [strip for strip in strips if len(strip.quad) == 4 and not strip.vertical]
+    columns = [strip for strip in strips if strip.vertical]
+    return bent + _join(level, _GAP) + _join(columns, _COLUMN_GAP)
 
 
 def _join(strips: Sequence[Strip], widest_gap: float) -> list[Strip]:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ziyan.ocr.cascade import Cascade, Reads, count_trials
-from ziyan.ocr.crop import LINE_HEIGHT, cut_line, quad_size
-from ziyan.ocr.orient import CLEARLY_TALL, TALL, Strip, cut_column, turn
+from ziyan.ocr.crop import LINE_HEIGHT, cut_line
+from ziyan.ocr.orient import CLEARLY_TALL, TALL, Strip, cut_column
+from ziyan.ocr.polygon import quad_size, turn
 from ziyan.ocr.recognize import Alphabet, Reading, Recognizer
 from ziyan.ocr.session import StoppableSession
 from ziyan.ocr.text import line_text, line_words

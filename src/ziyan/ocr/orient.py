@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ziyan.ocr.crop import LINE_HEIGHT, cut_line, grow_quad, quad_size
+from ziyan.ocr.crop import LINE_HEIGHT, cut_line
+from ziyan.ocr.polygon import grow_quad, quad_size, turn
 from ziyan.ocr.recognize import Reading
 from ziyan.ocr.stack import lay_side_by_side
 from ziyan.ocr.types import Orientation, Pixels, Polygon, Region
@@ -26,8 +27,9 @@ CLEARLY_TALL = 2.5
 _SLACK = 0.1
 _COLUMN_SLACK = 0.05
 _MARKS = 0.12
-#: How far level strips of a page reach beyond their sides.  A crop with room is shorter, so cheaper, and read at least
-#: as well; but where a few lines fill the picture there is no room to be had.
+#: How far level strips reach beyond their sides, where a page has more than a few and they are so many times as long as
+#: high.  A crop with room is shorter, so cheaper, and read at least as well; but a lone "1" in a table gets lost in it,
+#: and where a few lines fill the picture there is no room to be had.
 _ROOM = 0.08
 _FEW = 3
 _LONG = 5.0
@@ -61,7 +63,7 @@ class Strip:
 
     Attributes:
         quad: ``[4, 2]`` float32, pixels of the original upright image, clockwise from the text's own top-left; for a
-            vertical line, from the column's top-left.
+            vertical line, from the column's top-left; for bent text a ribbon, ``[2 N, 2]``.
         vertical: Characters stand upright one under another.
         region: What was detected.
     """
@@ -79,6 +81,7 @@ def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose
         regions: Their polygons begin at the corner nearest the picture's top-left.
         glance: Reads crops quickly.
     """
+    regions = [region for region in regions if len(region.polygon) == 4]
     sizes = [quad_size(region.polygon) for region in regions]
     flat = [i for i, (w, h) in enumerate(sizes) if w >= TALL * h]
     tall = [i for i, (w, h) in enumerate(sizes) if h >= TALL * w]
@@ -124,11 +127,6 @@ def _mean(readings: Sequence[Reading]) -> float:
     return float(np.mean([reading.score for reading in readings])) if readings else 0.0
 
 
-def turn(quad: Polygon, quarters: int) -> Polygon:
-    """``quad`` beginning at the corner that is the top-left of text turned clockwise by ``quarters`` x 90 degrees."""
-    return np.roll(quad, -quarters, axis=0)
-
-
 def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
     """Each region with its direction in a page that lies as ``pose`` says."""
     quarters = pose.orientation // 90
@@ -136,6 +134,9 @@ def place(regions: Sequence[Region], pose: Pose) -> list[Strip]:
     room = _ROOM if len(regions) > _FEW else 0.0
     for region in regions:
         quad = turn(region.polygon, quarters)
+        if len(quad) > 4:
+            strips.append(Strip(quad, False, region))
+            continue
         width, height = quad_size(quad)
         # On a page of level lines a "1" is taller than wide too: only what is clearly a column is taken for one.
         vertical = height >= (TALL if pose.vertical else CLEARLY_TALL) * width

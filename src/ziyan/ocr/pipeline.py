@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,7 @@ from ziyan.ocr.lines import read_lines
 from ziyan.ocr.models import locate
 from ziyan.ocr.orient import Pose, find_pose, place
 from ziyan.ocr.recognize import Alphabet, Recognizer, bucket_widths
-from ziyan.ocr.session import Session, choose_precision, choose_runtime, open_session
+from ziyan.ocr.session import choose_precision, choose_runtime, open_session
 from ziyan.ocr.text import join_lines
 from ziyan.ocr.types import ModelName, Page, ReadOptions
 
@@ -66,13 +67,12 @@ class Reader:
         precision = choose_precision(config.precision, runtime)
         cv2.setNumThreads(1)
 
-        def load(weights: Path) -> Session:
-            return open_session(weights, runtime, precision, threads=1, callers=config.threads)
+        load = partial(open_session, runtime=runtime, precision=precision, threads=1, callers=config.threads)
 
         quick = files.draft or files
         self.model = config.model
         pool = ThreadPoolExecutor(config.threads, thread_name_prefix="reading")
-        self._detector = Detector(load(files.detector), pool, config.threads)
+        self._detector = Detector(load(files.detector, many_shapes=True), pool, config.threads)
         self._recognizer = Recognizer(
             deciding=Alphabet(files.name, files.charset, load(files.recognizer)),
             quick=Alphabet(quick.name, quick.charset, load(quick.recognizer)),

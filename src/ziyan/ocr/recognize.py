@@ -84,7 +84,7 @@ class Alphabet:
 
         def place(step: float) -> float:
             # The last character may be seen in the padding, which is not part of the crop.
-            return min(start + step * scale, stop)
+            return float(min(start + step * scale, stop))
 
         return [
             replace(token, start=place(token.start), stop=place(token.stop))

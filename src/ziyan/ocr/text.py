@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ziyan.ocr.polygon import points_along, sides_of, turn
 from ziyan.ocr.recognize import Reading
 from ziyan.ocr.types import Polygon, Word
 
@@ -31,7 +32,7 @@ def line_words(reading: Reading, quad: Polygon, vertical: bool) -> tuple[Word, .
 
     Args:
         reading: The line.
-        quad: ``[4, 2]`` its place, from its own top-left.
+        quad: Its place, from its own top-left; a ribbon if it is bent.
         vertical: It runs from top to bottom.
     """
     groups: list[list[int]] = []
@@ -55,10 +56,10 @@ def line_words(reading: Reading, quad: Polygon, vertical: bool) -> tuple[Word, .
 
 def _part(quad: Polygon, start: float, stop: float, vertical: bool) -> Polygon:
     """The part of ``quad`` from ``start`` to ``stop``, shares of its length."""
-    a, b = (quad[[0, 1]], quad[[3, 2]]) if vertical else (quad[[0, 3]], quad[[1, 2]])
-    first, second = a + (b - a) * start, a + (b - a) * stop
-    corners = (first[0], first[1], second[1], second[0]) if vertical else (first[0], second[0], second[1], first[1])
-    return np.array(corners, np.float32)
+    upper, lower = sides_of(turn(quad, 1) if vertical else quad)
+    shares = np.array([start, stop])
+    part = np.concatenate([points_along(upper, shares), points_along(lower, shares)[::-1]]).astype(np.float32)
+    return turn(part, -1) if vertical else part
 
 
 def join_lines(lines: Iterable[str]) -> str:
