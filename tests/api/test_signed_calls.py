@@ -186,6 +186,16 @@ def test_what_is_signed_cannot_be_changed(service: Service, key: Credential, bef
     assert error_of(service.send(changed))[1] == "A403IS"
 
 
+def test_a_large_call_is_verified_as_a_small_one_is(service: Service, key: Credential) -> None:
+    large = base64.b64encode(bytes(range(256)) * (1 << 12)).decode()
+    body = signed(key, {"img": large, "ver": "0"})
+    assert service.send(body).status == 200
+    assert error_of(service.send(body.replace(b"ver=0", b"ver=1")))[1] == "A403IS"
+    own = own_call(service.caller.appid, {"img": large, "ver": "0"})
+    assert service.send(own).status == 200
+    assert msg_of(service.send(own.replace(b"ver=0", b"ver=1"))) == "签名校验失败"
+
+
 @pytest.mark.parametrize("moment", ["-16", "+16", "word", "1.5e12", "9" * 40, "１"])
 def test_timestamp_off(service: Service, key: Credential, moment: str) -> None:
     text = str(now() + int(moment) * MINUTE) if moment in {"-16", "+16"} else moment

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Container, Mapping
+from functools import partial
 from typing import Final
 
 from ziyan.api.form import Form
@@ -55,7 +56,7 @@ async def sign_in(store: Store, request: Request, *, now: int) -> tuple[App, Cla
     parameters = signed_parameters(form, request.query)
     appid, sendtime, sign = (parameters.get(name, b"").decode("utf-8", "replace") for name in _NAMES)
     moment = _check_shape(appid, sendtime, sign, now)
-    app, credential = await _verified(store, appid, sign, parameters)
+    app, credential = await _verified(store, request, appid, sign, parameters)
     request.call.app = app.id
     if app.disabled:
         raise CheckError(SignInCheck.APPID_DISABLED, appid=appid)
@@ -76,18 +77,19 @@ def signed_parameters(form: Form, query: Mapping[str, bytes]) -> dict[str, bytes
     return merged
 
 
-def base_text(parameters: Mapping[str, bytes]) -> bytes:
-    """``k=v&k=v…`` of all parameters but ``sign``, sorted by name, values as they are."""
-    names = sorted(name for name in parameters if name != "sign")
-    return b"&".join(b"%s=%s" % (name.encode(), parameters[name]) for name in names)
-
-
 def make_sign(parameters: Mapping[str, bytes], secret: str, *, hmac_sha256: bool = False) -> str:
-    """The ``sign`` of parameters: lower-case hex, 32 digits of md5 or 64 of HMAC-SHA256, over the same text."""
-    text = base_text(parameters) + b"&key=" + secret.encode()
-    if hmac_sha256:
-        return hmac.digest(secret.encode(), text, "sha256").hex()
-    return hashlib.md5(text, usedforsecurity=False).hexdigest()
+    """The ``sign`` of parameters: lower-case hex, 32 digits of md5 or 64 of HMAC-SHA256.
+
+    Both are over ``k=v&k=v…&key=<secret>`` of all parameters but ``sign``, sorted by name, values as they are.
+    """
+    key = secret.encode()
+    digest = hmac.new(key, digestmod="sha256") if hmac_sha256 else hashlib.md5(usedforsecurity=False)
+    for name in sorted(name for name in parameters if name != "sign"):
+        digest.update(name.encode() + b"=")
+        digest.update(parameters[name])  # by itself: to join a picture to anything is to copy it
+        digest.update(b"&")
+    digest.update(b"key=" + key)
+    return digest.hexdigest()
 
 
 def _check_shape(appid: str, sendtime: str, sign: str, now: int) -> int:
@@ -116,11 +118,13 @@ def _milliseconds(sendtime: str) -> int | None:
     return int(sendtime) * (1000 if len(sendtime) <= _SECONDS_DIGITS else 1)
 
 
-async def _verified(store: Store, appid: str, sign: str, parameters: Mapping[str, bytes]) -> tuple[App, Credential]:
+async def _verified(
+    store: Store, request: Request, appid: str, sign: str, parameters: Mapping[str, bytes]
+) -> tuple[App, Credential]:
     """Check 8.  An unknown appid takes the same way and the same time as a wrong sign."""
     found = await find_credential(store, Kind.APPID, appid)
     secret = found[1].secret if found else _NOBODYS_SECRET
-    expected = make_sign(parameters, secret, hmac_sha256=is_hmac_appid(appid))
+    expected = await request.over_content(partial(make_sign, parameters, secret, hmac_sha256=is_hmac_appid(appid)))
     right = hmac.compare_digest(expected.encode(), sign.encode())
     if found is None or not right:
         raise CheckError(SignInCheck.SIGN_WRONG)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -14,6 +16,11 @@ from ziyan.api.body import Body
 from ziyan.api.calls import Call
 from ziyan.api.form import FORM_TYPE, Form, is_json_object, parse_body, parse_form, parse_pairs
 from ziyan.api.signature import SignedRequest, signed_headers
+
+T = TypeVar("T")
+
+#: From here on hashing takes longer than to hand it to a thread and back.
+_LARGE_BYTES: Final = 256 << 10
 
 
 class Request:
@@ -78,6 +85,11 @@ class Request:
         if self._form is None:
             self._form = parse_body(self.headers.get("content-type", ""), await self.content())
         return self._form
+
+    async def over_content(self, work: Callable[[], T]) -> T:
+        """Do ``work``, which goes over all that was sent, in a thread where that would hold up other calls."""
+        large = len(await self.content()) > _LARGE_BYTES
+        return await asyncio.to_thread(work) if large else work()
 
     async def signed(self) -> SignedRequest:
         """What of it a gateway client signs.

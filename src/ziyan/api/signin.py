@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -99,7 +100,7 @@ async def _by_signature(store: Store, settings: Settings, request: Request, appk
     app, credential = found
     signed, now = await request.signed(), _now()
     replayable = not settings.replayable_signatures and not signs_against_replay(signed)
-    if replayable or not is_signed(signed, credential.secret):
+    if replayable or not await request.over_content(partial(is_signed, signed, credential.secret)):
         internal = "signs no moment and nonce, which ZIYAN_REPLAYABLE_SIGNATURES refuses" if replayable else ""
         raise GatewayRefusedError(bad_signature(echo(string_to_sign(signed))), internal=internal)
     _admit(request, app)
@@ -125,7 +126,7 @@ def _moment_of(signed: SignedRequest, now: int) -> int:
 async def _check_content_md5(request: Request) -> None:
     """Refuse a body that is not the one its sender meant, whichever way that one signed in."""
     said = request.headers.get("content-md5", "").strip().encode()
-    if said and said != content_md5(await request.content()):
+    if said and said != await request.over_content(partial(content_md5, await request.content())):
         raise GatewayRefusedError(WRONG_MD5)
 
 

@@ -13,6 +13,7 @@ from ziyan.bench import contests, dataset, display, endurance, overhead, rival, 
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
 from ziyan.bench.fuzzing import run as fuzzing
+from ziyan.bench.signing import SIGN_IN
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
@@ -96,6 +97,9 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
 
 def _add_overhead(commands: Any) -> None:
     command = _command(commands, "overhead", "CPU time of a call but for reading, against a bare handler.")
+    command.add_argument(
+        "--signin", choices=tuple(SIGN_IN), default="appcode", help="how the caller signs in (default: %(default)s)"
+    )
     command.add_argument("--rounds", type=_positive, default=20, help="of each of the two (default: %(default)s)")
     command.add_argument("--calls", type=_positive, default=25, help="in each round (default: %(default)s)")
     _add_out(command, "where the JSON file goes")
@@ -251,7 +255,7 @@ def _crash(args: argparse.Namespace) -> bool:
 
 
 def _overhead(args: argparse.Namespace) -> bool:
-    return overhead.run(rounds=args.rounds, calls=args.calls, out=args.out)
+    return overhead.run(signin=args.signin, rounds=args.rounds, calls=args.calls, out=args.out)
 
 
 def _fuzz(args: argparse.Namespace) -> bool:

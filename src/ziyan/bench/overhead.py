@@ -23,6 +23,8 @@ from rich.table import Table
 from ziyan.bench import display, machine
 from ziyan.bench.errors import BenchError
 from ziyan.bench.gateways import serve_bare, serve_ziyan
+from ziyan.bench.signing import CONTENT_TYPE, SIGN_IN, SignIn, by_appcode
+from ziyan.metering.credentials import Registration
 
 #: Milliseconds that a call may cost above the bare handler.
 MOST_MS: Final = 5.0
@@ -54,10 +56,11 @@ class Overhead:
         return self.difference <= MOST_MS
 
 
-def run(*, rounds: int, calls: int, out: Path) -> bool:
+def run(*, signin: str, rounds: int, calls: int, out: Path) -> bool:
     """Measure, print and write ``overhead.json``.
 
     Args:
+        signin: How the caller signs in, of ``SIGN_IN``.
         rounds: How often each of the two is measured; who is first changes with every round.
         calls: In each round.
         out: Folder of the file.
@@ -69,15 +72,22 @@ def run(*, rounds: int, calls: int, out: Path) -> bool:
         BenchError: A gateway does not come up, or a call is not answered.
     """
     body = form()
-    found = measure(body, rounds, calls)
-    table = Table(title=f"CPU time of a call with a form of {len(body):,} bytes, {rounds} rounds of {calls} calls")
+    found = measure(body, rounds, calls, SIGN_IN[signin])
+    title = f"CPU time of a call by {signin} with a form of {len(body):,} bytes, {rounds} rounds of {calls} calls"
+    table = Table(title=title)
     for head in ("", "ms, median of the rounds", "least", "most"):
         table.add_column(head, justify="right" if head else "left")
     for name, times in (("bare handler", found.bare), ("Ziyan without reading", found.ziyan)):
         table.add_row(name, *(f"{figure:.2f}" for figure in (median(times), min(times), max(times))))
     table.add_row(f"difference, at most {MOST_MS:.1f}", f"{found.difference:.2f}", "", "")
     display.standard_output().print(table)
-    figures = {"machine": machine.describe(), "form_bytes": len(body), "calls": calls, **asdict(found)}
+    figures = {
+        "machine": machine.describe(),
+        "signin": signin,
+        "form_bytes": len(body),
+        "calls": calls,
+        **asdict(found),
+    }
     display.save_figures(out, "overhead", {**figures, "difference": found.difference, "most": MOST_MS})
     return found.good
 
@@ -88,13 +98,13 @@ def form() -> bytes:
     return b"img=" + quote_from_bytes(base64.b64encode(picture), safe="").encode()
 
 
-def measure(body: bytes, rounds: int, calls: int) -> Overhead:
+def measure(body: bytes, rounds: int, calls: int, sign_in: SignIn = by_appcode) -> Overhead:
     """Call both in turns, with the same client.
 
     Raises:
         BenchError: A gateway does not come up, or a call is not answered.
     """
-    with _gateway(serve_bare) as bare, _gateway(serve_ziyan) as ziyan:
+    with _gateway(serve_bare, sign_in) as bare, _gateway(serve_ziyan, sign_in) as ziyan:
         both = (bare, ziyan)
         for gateway in both:
             gateway.spend(body, calls)  # warm
@@ -110,13 +120,11 @@ def measure(body: bytes, rounds: int, calls: int) -> Overhead:
 class _Gateway:
     """A serving process and its client, which keeps a connection for each round."""
 
-    def __init__(self, control: Connection, port: int, appcode: str) -> None:
+    def __init__(self, control: Connection, sign_in: SignIn, port: int, caller: Registration | None) -> None:
         self._control = control
+        self._sign_in = sign_in
         self._port = port
-        self._headers = {
-            "Authorization": f"APPCODE {appcode}",
-            "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
-        }
+        self._caller = caller
 
     def spend(self, body: bytes, calls: int) -> float:
         """Milliseconds of the process's CPU time for each of ``calls`` calls."""
@@ -124,7 +132,8 @@ class _Gateway:
         # For each round one: a server closes a connection that stays idle while the other one has its turn.
         with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=_CALL_SECONDS)) as client:
             for _ in range(calls):
-                client.request("POST", "/ocr", body, self._headers)
+                headers, more = self._sign_in(self._caller, body) if self._caller else ({}, b"")
+                client.request("POST", "/ocr", body + more, {"Content-Type": CONTENT_TYPE, **headers})
                 answer = client.getresponse()
                 content = answer.read()
                 if answer.status != 200 or b'"ok":1' not in content:
@@ -138,14 +147,14 @@ class _Gateway:
 
 
 @contextmanager
-def _gateway(serve: Any) -> Iterator[_Gateway]:
+def _gateway(serve: Any, sign_in: SignIn) -> Iterator[_Gateway]:
     ours, theirs = get_context("spawn").Pipe()
     with TemporaryDirectory() as folder:
         process = get_context("spawn").Process(target=_in_child, args=(serve, theirs, Path(folder)))
         process.start()
         theirs.close()
         try:
-            yield _Gateway(ours, *_started(ours))
+            yield _Gateway(ours, sign_in, *_started(ours))
         finally:
             ours.close()
             process.join(_START_SECONDS)
@@ -153,11 +162,11 @@ def _gateway(serve: Any) -> Iterator[_Gateway]:
             process.join()
 
 
-def _started(control: Connection) -> tuple[int, str]:
+def _started(control: Connection) -> tuple[int, Registration | None]:
     try:
         if control.poll(_START_SECONDS):
             port, caller = control.recv()
-            return int(port), caller.appcode if caller else ""
+            return int(port), caller
     except EOFError:
         pass
     raise BenchError("a gateway did not come up")
