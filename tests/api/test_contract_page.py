@@ -1,5 +1,5 @@
 """Walks docs/contract.md itself: what the page says of a refusal is provoked over a socket and compared to the byte,
-and every other rule of its sections 1 and 2 names the tests that hold it.
+and every other rule of its sections 1, 2, 3 and 6 names the tests that hold it.
 
 A rule without a test fails here, and so does one that is listed as not built yet and is.
 """
@@ -210,9 +210,11 @@ def test_every_message_of_the_own_platform_table_names_its_test() -> None:
         assert_exists(test)
 
 
-# --- sections 1 and 2, the rules in words -------------------------------------------------------------------------
+# --- sections 1, 2 and 3, the rules in words -------------------------------------------------------------------------
 
 FORMS, TOLERANCE = "test_ocr_requests::test_request_form_is_read", "test_ocr_requests::test_base64_tolerance_in_a_form"
+SIGNED_HEADERS, RESOURCE = "test_signature::test_signed_headers", "test_signature::test_path_and_parameters"
+BUG = "test_signature::test_a_known_bug_is_taken"
 #: Beginning of a rule → the tests that hold it; a name in brackets is that of one parameter.
 RULES: dict[str, list[str]] = {
     "`img` | base64 of the picture": [
@@ -284,11 +286,89 @@ RULES: dict[str, list[str]] = {
         "test_ocr_answers::test_a_whole_answer_is_these_bytes",
         "test_operations::test_an_app_that_calls_too_often_is_throttled",
     ],
+    "Tried in this order": ["test_sign_in::test_the_first_credential_present_decides"],
+    "**APPCODE.** `Authorization`": [
+        "test_ocr_requests::test_appcode_header_in_every_spelling",
+        "test_ocr_requests::test_appcode_in_the_query_in_any_letter_case",
+        "test_ocr_requests::test_appcode_in_the_query_can_be_switched_off",
+    ],
+    "**AppKey + signature**": [
+        "test_signature::test_the_first_lines_are_verbatim",
+        f"{SIGNED_HEADERS}[spelled as listed]",
+        f"{RESOURCE}[query and form together]",
+        "test_signed_calls::test_a_signed_call_is_served[HmacSHA1]",
+        "test_signed_calls::test_a_signed_call_is_served[HmacSHA256, named]",
+        "test_signature::test_an_unknown_method_is_refused",
+    ],
+    "Sort the names ourselves, ASCII": [f"{SIGNED_HEADERS}[sorted by us]"],
+    "drop X-Ca-Signature": [f"{SIGNED_HEADERS}[names that never count]"],
+    "Parameters: query ∪ form": [
+        f"{RESOURCE}[query and form together]",
+        f"{RESOURCE}[decoded]",
+        f"{RESOURCE}[base64 as it is]",
+        f"{RESOURCE}[sorted by name, upper case first]",
+    ],
+    "empty value → the key alone": [f"{RESOURCE}[empty value]"],
+    "duplicate key in one source": [
+        f"{RESOURCE}[twice in the query: the first]",
+        f"{RESOURCE}[twice, the first empty]",
+    ],
+    "in both → the form's": [f"{RESOURCE}[in both: the form's]"],
+    "empty key skipped": [f"{RESOURCE}[empty name]"],
+    "The form counts when Content-Type contains": [
+        "test_signed_calls::test_a_signed_call_is_served[form, sloppy type of the PHP sample]",
+        "test_signed_calls::test_json_under_the_forms_type_is_signed_as_the_form_that_it_says_it_is",
+    ],
+    "any other body stays out": [
+        "test_signed_calls::test_a_signed_call_is_served[JSON, left out]",
+        "test_signed_calls::test_a_signed_multipart_call_is_served",
+    ],
+    "`Content-MD5` = base64(md5(raw body))": ["test_signature::test_the_golden_content_md5_is_that_of_the_body"],
+    "verified when present": [
+        "test_signed_calls::test_wrong_content_md5",
+        "test_signed_calls::test_content_md5_is_verified_whichever_way_a_caller_signs_in",
+    ],
+    "Non-ASCII header values": ["test_signed_calls::test_a_header_in_chinese_is_signed_as_utf_8"],
+    "`Date` is opaque": ["test_signed_calls::test_a_signed_call_is_served[Date is opaque]"],
+    "`X-Ca-Timestamp` (ms, optional)": [
+        "test_signed_calls::test_timestamp_off",
+        "test_signed_calls::test_a_signed_call_is_served[14 minutes late]",
+        "test_signed_calls::test_a_signed_call_is_served[no moment]",
+    ],
+    "`X-Ca-Nonce` (optional) once per AppKey": [
+        "test_signed_calls::test_a_nonce_belongs_to_its_appkey",
+        "test_signed_calls::test_a_nonce_is_remembered_only_after_the_signature_has_verified",
+        "test_signed_calls::test_a_signed_call_is_served[no nonce]",
+        "tests.metering.test_once::test_of_stores_that_race_for_one_exactly_one_wins",
+    ],
+    "Known client bugs to accept": [f"{BUG}[k= for an empty value]"],
+    "names in listed order or lower-cased": [f"{BUG}[names in listed order]", f"{BUG}[names in lower case]"],
+    "no X-Ca-Signature-Headers": [f"{BUG}[no list]", f"{BUG}[no list, but the key is signed]"],
+    "`Accept: */*` signed as empty": [f"{BUG}[Accept: */* signed as empty]", f"{BUG}[no Accept signed as */*]"],
+    "Accept/Content-MD5/Content-Type/Date all blank": [f"{BUG}[four blank lines, as PHP's demo without Accept]"],
+    "Each alone and the combinations": [
+        "test_signature::test_at_most_eight_texts_are_tried_no_two_alike_the_rule_first",
+        "test_signature::test_with_every_bug_possible_each_alone_is_tried",
+    ],
+    "A request that signs no headers": ["test_signed_calls::test_calls_that_can_be_replayed_are_refused_by_a_setting"],
+    "Compare in constant time": ["test_signature::test_signatures_are_compared_in_constant_time"],
+    "Golden vectors are in": ["test_signature::test_a_golden_signature_is_made_and_verified"],
+    "**Own-platform mode.**": [
+        "test_own_platform::test_a_call_is_served",
+        "test_own_platform::test_parameters_count_wherever_they_are",
+        "test_own_platform::test_with_hmac_sha256",
+        f"{CHECK}[1 no appid]",
+    ],
+    "A captured request must not be replayable": [
+        "test_own_platform::test_a_billed_sign_is_taken_once",
+        "test_own_platform::test_a_sign_whose_first_call_still_runs_is_refused",
+        "test_own_platform::test_a_sign_is_free_again_after_an_unbilled_outcome",
+    ],
 }
 
 
 def rules() -> list[str]:
-    """Rows, list items and paragraphs of sections 1 and 2; what an item says of several things apart."""
+    """Rows, list items and paragraphs of sections 1 to 3; what an item says of several things apart."""
     one, two = section(1), section(2)
     words, checks_ = one.split("### Checks")
     found = [" | ".join(row) for row in rows(words)]
@@ -300,6 +380,10 @@ def rules() -> list[str]:
     for block in two.strip().split("\n\n"):
         head, *items = re.split(r"^- ", block, flags=re.MULTILINE)
         found += [" ".join(text.split()) for text in (head, *items) if text.strip()]
+    for block in re.sub(r"^```.*?^```|^\|[^\n]*", "\n\n", section(3), flags=re.MULTILINE | re.DOTALL).split("\n\n"):
+        head, *items = re.split(r"^- ", block, flags=re.MULTILINE)
+        found += [" ".join(head.split())] if head.strip() else []
+        found += [part for item in items for part in re.split(r"; |(?<=[a-z`])\. (?=[A-Z`])", " ".join(item.split()))]
     return found
 
 
@@ -312,10 +396,67 @@ def test_every_rule_in_words_names_its_tests() -> None:
             assert_exists(test)
 
 
+# --- section 6 ----------------------------------------------------------------------------------------------------
+
+FETCH, GUARD = "tests.test_fetch", "tests.fetching.test_hostile_network"
+#: What the page says of fetching, in its order → the tests that hold it.
+FETCHING: dict[str, list[str]] = {
+    "http/https only": [f"{GUARD}::test_row[scheme ftp]", f"{GUARD}::test_row[scheme file]"],
+    "ports 80/443 and a setting": [
+        f"{GUARD}::test_row[port 8080]",
+        f"{FETCH}::test_hosts_and_ports_are_allowed_by_settings",
+    ],
+    "name resolved by us": [f"{GUARD}::test_row[rebinding: public, then private]"],
+    "**every** resolved address checked at connect time and again on each redirect (at most 3)": [
+        f"{GUARD}::test_row[one private address among many]",
+        f"{GUARD}::test_row[rebinding between a redirect and its target]",
+        f"{GUARD}::test_row[three redirects]",
+        f"{GUARD}::test_row[four redirects]",
+        f"{GUARD}::test_the_far_end_is_held_against_the_judged_address",
+    ],
+    "private": [f"{GUARD}::test_row[address: private, 192.168]", f"{GUARD}::test_row[IPv6 address: unique local]"],
+    "loopback": [f"{GUARD}::test_row[address: loopback]", f"{GUARD}::test_row[IPv6 address: loopback]"],
+    "link-local": [f"{GUARD}::test_row[address: link-local]", f"{GUARD}::test_row[IPv6 address: link-local]"],
+    "CGNAT 100.64/10 (holds a cloud metadata address)": [f"{GUARD}::test_row[address: metadata in CGNAT]"],
+    "198.18/15": [f"{GUARD}::test_row[address: benchmarks]", f"{GUARD}::test_row[address: the end of benchmarks]"],
+    "240/4": [f"{GUARD}::test_row[address: reserved]", f"{GUARD}::test_row[address: broadcast]"],
+    "multicast": [f"{GUARD}::test_row[address: multicast]", f"{GUARD}::test_row[IPv6 address: global multicast]"],
+    "IPv4-mapped and 6to4/NAT64 IPv6": [
+        f"{GUARD}::test_row[IPv6 address: mapped metadata]",
+        f"{GUARD}::test_row[IPv6 address: 6to4 of a private address]",
+        f"{GUARD}::test_row[IPv6 address: NAT64 of metadata]",
+    ],
+    "unspecified": [f"{GUARD}::test_row[address: unspecified]", f"{GUARD}::test_row[IPv6 address: unspecified]"],
+    "all refused": [f"{GUARD}::test_the_page_about_fetching_names_every_block_that_is_refused"],
+    "Bytes capped while streaming": [
+        f"{GUARD}::test_row[more than 1 MiB without a length]",
+        f"{GUARD}::test_row[a server that does this: endless body]",
+    ],
+    "total time ≤ 5 s": [
+        f"{GUARD}::test_a_fetch_takes_five_seconds_at_most",
+        f"{GUARD}::test_row[a server that does this: drips its body]",
+    ],
+    "no proxy from the environment": [f"{FETCH}::test_no_proxy_of_the_environment_is_used"],
+    "no credentials in the URL": [f"{GUARD}::test_row[a user and a password]"],
+    "no decompression beyond the cap": [f"{GUARD}::test_row[a gzip bomb that says so]"],
+    "Tests and closed networks allow named hosts by a setting (`ZIYAN_FETCH_ALLOW`).": [
+        f"{FETCH}::test_hosts_and_ports_are_allowed_by_settings",
+        f"{GUARD}::test_an_allowed_name_does_not_open_the_way_to_others",
+    ],
+}
+
+
+def test_every_rule_of_fetching_names_its_tests() -> None:
+    assert re.split(r", |; |: |\. (?=[A-Z])| — ", " ".join(section(6).split())) == list(FETCHING)
+    for tests in FETCHING.values():
+        for test in tests:
+            assert_exists(test)
+
+
 def assert_exists(test: str) -> None:
     """A test of this name, and of this parameter, is there to be run."""
-    module, name, parameter = re.fullmatch(r"(\w+)::(\w+)(?:\[(.+)\])?", test).groups()
-    function = getattr(importlib.import_module(f"tests.api.{module}"), name)
+    module, name, parameter = re.fullmatch(r"([\w.]+)::(\w+)(?:\[(.+)\])?", test).groups()
+    function = getattr(importlib.import_module(module if "." in module else f"tests.api.{module}"), name)
     if parameter:
         marks = [mark for mark in function.pytestmark if mark.name == "parametrize"]
-        assert parameter in [name for mark in marks for name in mark.kwargs["ids"]], test
+        assert parameter in [name for mark in marks for name in mark.kwargs.get("ids", ())], test

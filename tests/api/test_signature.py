@@ -287,6 +287,14 @@ def test_an_unknown_method_is_refused(method: str) -> None:
     assert not is_signed(with_signature(request, string_to_sign(request).decode()), SECRET)
 
 
+def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = parts({})
+    signed = with_signature(request, string_to_sign(request).decode())
+    assert is_signed(signed, SECRET)
+    monkeypatch.setattr(hmac, "compare_digest", lambda *_: False)
+    assert not is_signed(signed, SECRET), "nothing else compares"
+
+
 @pytest.mark.parametrize("headers", [{}, ANY, NO_ACCEPT, UNSORTED | ANY, KEYLESS | ANY, KEYLESS])
 @pytest.mark.parametrize("body", ["", "img=AA", "img=AA&url=&ver=0&x=+"])
 def test_at_most_eight_texts_are_tried_no_two_alike_the_rule_first(headers: dict[str, str | None], body: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import Service, start_service
+from tests.api.conftest import Service, running_service
 from tests.clients.runtimes import Workshop
 
 
@@ -17,10 +17,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 @pytest.fixture(scope="session")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server over an engine that answers at once."""
-    service = start_service(tmp_path_factory.mktemp("service"))
-    yield service
-    service.ask_to_stop()
-    service.wait_for_end()
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
 
 
 @pytest.fixture

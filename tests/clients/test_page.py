@@ -8,10 +8,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests.api.conftest import Service
+from tests.api.certificates import Certificate, certificate
+from tests.api.conftest import Service, running_service
 from tests.api.wire import Connection
 from tests.clients.relay import Exchange, relay_to
 from tests.clients.runtimes import Workshop, run
+
+__all__ = ["certificate"]
 
 FOLDER = Path(__file__).parent / "page"
 HOST, APPCODE = "https://ocr.market.example", "你自己的AppCode"
@@ -36,22 +39,35 @@ def filled_in(text: str, host: str, appcode: str) -> str:
 
 @pytest.mark.parametrize(("name", "content_type"), SAMPLES.items(), ids=SAMPLES)
 def test_a_sample_of_the_page_gets_the_refusal(name: str, content_type: str, service: Service, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    copy.mkdir()
     with relay_to(service.port) as relay:
-        for file in FOLDER.glob(f"*{Path(name).suffix}"):
-            (copy / file.name).write_text(file.read_text("utf-8"), "utf-8")
-        text = filled_in((FOLDER / name).read_text("utf-8"), f"http://127.0.0.1:{relay.port}", service.caller.appcode)
-        (copy / name).write_text(text, "utf-8")
-        ran = run(Workshop(tmp_path).command(copy / name), tmp_path)
-    assert ran.status == 0, ran.errors
-    assert REFUSAL in ran.output
+        assert_told(name, f"http://127.0.0.1:{relay.port}", service.caller.appcode, tmp_path)
     exchange = relay.only()
     head, form = request_of(exchange)
     assert head.startswith("POST /ocr HTTP/1.1\r\n")
     assert re.findall(r"^Content-Type: *(.*)\r$", head, re.MULTILINE) == [content_type] * head.count("Content-Type")
     assert form == FORM
     assert_refused(bytes(exchange.answered))
+
+
+@pytest.mark.parametrize("name", ["curl.sh", "Main.java"])
+def test_a_sample_that_trusts_any_certificate_gets_the_refusal_over_https(
+    name: str, certificate: Certificate, tmp_path: Path
+) -> None:
+    files = {"tls_cert": str(certificate.file), "tls_key": str(certificate.key)}
+    with running_service(tmp_path / "service", **files) as service:
+        assert_told(name, f"https://127.0.0.1:{service.port}", service.caller.appcode, tmp_path)
+
+
+def assert_told(name: str, host: str, appcode: str, folder: Path) -> None:
+    """A copy of a sample, filled in as its reader would, prints the refusal."""
+    copy = folder / "copy"
+    copy.mkdir()
+    for file in FOLDER.glob(f"*{Path(name).suffix}"):
+        (copy / file.name).write_text(file.read_text("utf-8"), "utf-8")
+    (copy / name).write_text(filled_in((FOLDER / name).read_text("utf-8"), host, appcode), "utf-8")
+    ran = run(Workshop(folder).command(copy / name), folder)
+    assert ran.status == 0, ran.errors
+    assert REFUSAL in ran.output
 
 
 def request_of(exchange: Exchange) -> tuple[str, dict[str, list[str]]]:
