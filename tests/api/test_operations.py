@@ -12,6 +12,7 @@ import pytest
 
 from tests.api.certificates import Certificate, certificate, make_certificate
 from tests.api.conftest import Service
+from tests.api.signers import error_of, form, msg_of, own_call, own_parameters, signed, was_read
 from tests.api.wire import FakeEngine, request
 from ziyan.api import rates
 from ziyan.api.address import caller_address
@@ -20,6 +21,7 @@ from ziyan.api.refusals import GatewayRefusedError
 from ziyan.api.tls import tls_context
 from ziyan.engine.base import EngineStatus
 from ziyan.errors import EngineBusyError, SettingsError
+from ziyan.metering.credentials import set_app_disabled, set_app_sources
 from ziyan.ocr.types import Page
 from ziyan.settings import Settings
 
@@ -146,6 +148,21 @@ def test_an_address_that_calls_too_often_is_throttled_before_it_signs_in(service
         assert service.send(request(b"", appcode="unknown", headers=headers))["X-Ca-Error-Code"] == code
 
 
+def test_signed_calls_are_throttled_like_others(service_with: Callable[..., Service]) -> None:
+    service = service_with(rate_app=0.01)
+    assert service.post(b"ver=7").status == 666
+    for sent in (own_call(service.caller.appid), signed(service.caller.appkey)):
+        assert error_of(service.send(sent)) == THROTTLED
+
+
+def test_lists_of_sources_see_the_caller_behind_a_trusted_proxy(service_with: Callable[..., Service]) -> None:
+    service = service_with(trusted_proxies="127.0.0.1")
+    set_app_sources(service.store, service.caller.app.id, allowed=("5.6.7.8",), denied=())
+    for address, answer in [("5.6.7.8", was_read), ("5.6.7.9", lambda reply: msg_of(reply) == "非法来源")]:
+        parameters = own_parameters(service.caller.appid)
+        assert answer(service.send(form(parameters, headers=(f"X-Forwarded-For: {address}",))))
+
+
 # --- metrics ------------------------------------------------------------------------------------------------------
 
 
@@ -206,6 +223,15 @@ def test_no_label_depends_on_a_caller(service_with: Callable[..., Service]) -> N
     assert labels == {"status", "outcome", "stage", "direction", "le"}
     assert len(figures) < 150
     assert not any(word in name for name in figures for word in ("path", "secret", "METHOD", service.caller.app.id))
+
+
+def test_a_refusal_that_names_an_appid_is_counted_by_a_word(service_with: Callable[..., Service]) -> None:
+    service = service_with()
+    set_app_disabled(service.store, service.caller.app.id, disabled=True)
+    assert service.caller.appid.identifier in msg_of(service.send(own_call(service.caller.appid)))
+    figures = scrape(service)
+    assert figures['ziyan_calls_total{outcome="appid_disabled",status="666"}'] == 1
+    assert not any(service.caller.appid.identifier in name for name in figures)
 
 
 # --- TLS files ----------------------------------------------------------------------------------------------------
