@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -272,13 +273,18 @@ def test_a_sign_is_free_again_after_an_unbilled_outcome(service: Service, appid:
     assert [msg_of(service.send(refused)) for _ in range(2)] == ["版本参数ver传入有误"] * 2
 
 
-def test_a_sign_whose_first_call_still_runs_is_refused(service_with: Callable[..., Service]) -> None:
-    engine = WaitingEngine()
-    service = service_with(engine=engine)
-    sent = own_call(service.caller.appid)
+@contextmanager
+def being_read(service: Service, engine: WaitingEngine, sent: bytes) -> Iterator[Connection]:
     with Connection(service.port) as connection:
         connection.send(sent)
         assert engine.reading.wait(20)
+        yield connection
+
+
+def test_a_sign_whose_first_call_still_runs_is_refused(service_with: Callable[..., Service]) -> None:
+    service = service_with(engine=(engine := WaitingEngine()))
+    sent = own_call(service.caller.appid)
+    with being_read(service, engine, sent) as connection:
         assert msg_of(service.send(sent)) == "签名校验失败"
         engine.finish()
         assert was_read(connection.read_reply())
@@ -286,12 +292,10 @@ def test_a_sign_whose_first_call_still_runs_is_refused(service_with: Callable[..
 
 
 def test_a_sign_is_free_again_when_its_caller_has_hung_up(service_with: Callable[..., Service]) -> None:
-    engine = WaitingEngine()
-    service = service_with(engine=engine)
+    service = service_with(engine=(engine := WaitingEngine()))
     sent = own_call(service.caller.appid)
-    with Connection(service.port) as connection:
-        connection.send(sent)
-        assert engine.reading.wait(20)
+    with being_read(service, engine, sent):
+        pass
     assert engine.cancelled.wait(20)
     engine.finish()
     while (reply := service.send(sent)).status == 666:  # until the first call's claim is given back

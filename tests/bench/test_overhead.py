@@ -16,15 +16,29 @@ from ziyan.bench.gateways import Clock
 from ziyan.bench.overhead import PICTURE_BYTES, Overhead, form
 
 
-@pytest.mark.parametrize(("most", "status"), [(math.inf, GOOD), (-math.inf, MISSED)])
+@pytest.mark.parametrize(
+    ("signin", "most", "status"),
+    [
+        ("appcode", math.inf, GOOD),
+        ("appcode", -math.inf, MISSED),
+        ("appkey", math.inf, GOOD),
+        ("platform", math.inf, GOOD),
+    ],
+)
 def test_both_are_measured_and_the_difference_is_judged(
-    most: float, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    signin: str,
+    most: float,
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(overhead, "MOST_MS", most)
-    assert main(["overhead", "--rounds", "2", "--calls", "3", "--out", str(tmp_path)]) == status
+    assert main(["overhead", "--signin", signin, "--rounds", "2", "--calls", "3", "--out", str(tmp_path)]) == status
     found = json.loads((tmp_path / "overhead.json").read_text("utf-8"))
     assert (len(found["bare"]), len(found["ziyan"]), found["calls"]) == (2, 2, 3)
     assert found["difference"] == pytest.approx(sum(found["ziyan"]) / 2 - sum(found["bare"]) / 2)
+    assert found["signin"] == signin
     assert found["form_bytes"] == len(form())
     printed = capsys.readouterr().out
     assert "bare handler" in printed

@@ -1,30 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import Service, running_service
+from tests.api.conftest import service, shared_service
 from tests.clients.runtimes import Workshop
+
+__all__ = ["service", "shared_service"]
 
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("workshop"))
-
-
-@pytest.fixture(scope="session")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A server over an engine that answers at once."""
-    with running_service(tmp_path_factory.mktemp("service")) as service:
-        yield service
-
-
-@pytest.fixture
-def service(shared_service: Service) -> Iterator[Service]:
-    yield shared_service
-    shared_service.engine.outcome = None
 
 
 @pytest.fixture

@@ -151,12 +151,10 @@ def run_list(settings: Settings, _args: argparse.Namespace) -> int:
 
 def run_show(settings: Settings, args: argparse.Namespace) -> int:
     """Print an app with what it signs in with."""
-    from ziyan.metering.credentials import credentials, get_app
+    from ziyan.metering.credentials import credentials
 
     with _store(settings) as store:
-        app = get_app(store, args.app)
-        if app is None:
-            raise _no_such_app(args.app)
+        app = _known(store, args.app)
         _print_app(app, credentials(store, app.id))
     return 0
 
@@ -196,12 +194,10 @@ def run_remove(settings: Settings, args: argparse.Namespace) -> int:
 
 def run_restrict(settings: Settings, args: argparse.Namespace) -> int:
     """Set where own-platform calls may come from; a list that is not given stays as it is."""
-    from ziyan.metering.credentials import get_app, set_app_sources
+    from ziyan.metering.credentials import set_app_sources
 
     with _store(settings) as store:
-        app = get_app(store, args.app)
-        if app is None:
-            raise _no_such_app(args.app)
+        app = _known(store, args.app)
         allowed = app.allowed_sources if args.allow is None else args.allow
         denied = app.denied_sources if args.deny is None else args.deny
         set_app_sources(store, app.id, allowed=allowed, denied=denied)
@@ -228,6 +224,15 @@ def _store(settings: Settings) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def _known(store: Store, app_id: str) -> App:
+    from ziyan.metering.credentials import get_app
+
+    app = get_app(store, app_id)
+    if app is None:
+        raise _no_such_app(app_id)
+    return app
 
 
 def _no_such_app(app_id: str) -> InputError:
