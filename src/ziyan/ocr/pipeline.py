@@ -20,6 +20,7 @@ from ziyan.ocr.decode import decode
 from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect, detect_turned
 from ziyan.ocr.join import join_strips
 from ziyan.ocr.lines import read_lines
+from ziyan.ocr.memory import give_back_memory
 from ziyan.ocr.models import locate
 from ziyan.ocr.orient import Pose, find_pose, place
 from ziyan.ocr.recognize import Alphabet, Recognizer, bucket_widths
@@ -47,6 +48,10 @@ class ReaderConfig:
     precision: Literal["auto", "f32", "bf16"] = "auto"
     threads: int = 2
     eager: bool = False
+
+
+#: Resident bytes that a reader is content with: for itself and for each thread.
+_PLENTY, _PLENTY_EACH = 450 << 20, 200 << 20
 
 
 def _never() -> bool:
@@ -80,6 +85,7 @@ class Reader:
         )
         self._scales = Scales() if files.draft else QUICK_SCALES
         self._db_options = DBOptions()
+        self._plenty = _PLENTY + _PLENTY_EACH * config.threads
         self._warm(bucket_widths() if config.eager and runtime == "openvino" else [320], config.threads)
 
     def _warm(self, widths: Sequence[int], threads: int) -> None:
@@ -120,6 +126,7 @@ class Reader:
         watch.lap("recognize")
         lines, skew = compose(lines, pose)
         watch.lap("compose")
+        give_back_memory(self._plenty)
         return Page(
             lines=tuple(lines),
             text=join_lines(line.text for line in lines),
