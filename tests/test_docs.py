@@ -17,7 +17,7 @@ import pytest
 
 from ziyan import cli, errors
 from ziyan.api import refusals
-from ziyan.api.refusals import Check
+from ziyan.api.refusals import Check, SignInCheck
 from ziyan.errors import ZiyanError
 from ziyan.ocr.models import MODELS, WEIGHTS, HubSource, Weight
 from ziyan.settings import PREFIX, Settings
@@ -208,11 +208,11 @@ def test_the_operating_page_lists_every_cause_in_the_log() -> None:
     told = {
         cause for cell in re.findall(r"^\| (`.+`) \|", text, re.MULTILINE)[1:] for cause in re.findall(r"`(\w+)`", cell)
     }
-    sources = [(PACKAGE / file).read_text("utf-8") for file in ("fetch.py", "api/upload.py")]
-    fetching, checking = re.findall(r'reason="(\w+)"', sources[0]), re.findall(r'cause="(\w+)"', sources[1])
+    sources = [(PACKAGE / file).read_text("utf-8") for file in ("fetch.py", "api/upload.py", "api/replay.py")]
+    fetching, checking = re.findall(r'reason="(\w+)"', sources[0]), re.findall(r'cause="(\w+)"', "".join(sources[1:]))
     pictures = {kind.code for kind in error_classes() if issubclass(kind, errors.ImageError)} - {errors.ImageError.code}
     known = {f"fetch_{reason}" for reason in fetching} | {*checking, *pictures} | {refusals.GatewayRefusedError.code}
-    assert told == known | {check.name.lower() for check in (Check.VER, Check.BOTH, Check.NEITHER)}
+    assert told == known | {check.name.lower() for check in (Check.VER, Check.BOTH, Check.NEITHER, *SignInCheck)}
 
 
 # --- pages ----------------------------------------------------------------------------------------------------

@@ -359,3 +359,13 @@ async def test_the_system_is_asked_for_names() -> None:
     assert "127.0.0.1" in await SystemResolver()("127.0.0.1", 80)
     with pytest.raises(FetchError):
         await Fetcher().fetch("http://" + "a" * 64 + ".example/", max_bytes=LIMIT)
+
+
+async def test_a_real_connections_far_end_is_the_judged_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if loopback were public: what the system says of a real socket is what the guard looks at."""
+    monkeypatch.setattr(fetch, "is_public", lambda _address: True)
+    async with serving(ok(PICTURE)) as port:
+        for host in ("127.0.0.1", "localhost"):
+            resolver = Names(localhost=["127.0.0.1"])
+            fetcher = Fetcher(ports=[port], resolver=resolver)
+            assert await fetcher.fetch(f"http://{host}:{port}/", max_bytes=LIMIT) == PICTURE

@@ -21,8 +21,8 @@ from typing import Final
 import httpcore
 import httpx
 
-from ziyan.errors import FetchError
-from ziyan.settings import Settings, listed
+from ziyan.errors import FetchError, SettingsError
+from ziyan.settings import Settings, listed, load_authorities
 
 #: host, port → numeric addresses.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -32,6 +32,7 @@ MAX_REDIRECTS: Final = 3
 TOTAL_SECONDS: Final = 5.0
 _CONNECT_SECONDS: Final = 2.0
 _MAX_REDIRECT_CHARS: Final = 4096
+_IDENTITY: Final = re.compile(rb"\s*(?:identity)?\s*", re.IGNORECASE)
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HEADERS: Final = (
@@ -54,8 +55,11 @@ _REFUSED_V4: Final = tuple(
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocol assignments
         "192.0.2.0/24",  # documentation
+        "192.31.196.0/24",  # AS112: answers for private names
+        "192.52.193.0/24",  # AMT: multicast through a tunnel
         "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",  # private
+        "192.175.48.0/24",  # AS112
         "198.18.0.0/15",  # benchmarking
         "198.51.100.0/24",  # documentation
         "203.0.113.0/24",  # documentation
@@ -71,9 +75,16 @@ _REFUSED_V6: Final = tuple(
         "2001::/23",  # protocol assignments: Teredo, ORCHID, benchmarking
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4: holds an IPv4 address
+        "2620:4f:8000::/48",  # AS112
         "3fff::/20",  # documentation
     )
 )
+#: The third quarter of an address that ISATAP tunnels to the IPv4 address in the fourth, under any prefix.
+_ISATAP: Final = frozenset({0x0000_5EFE, 0x0200_5EFE})
+#: What a name may be made of; whatever else a resolver or another program on the way would make of it is not tried.
+_HOST_NAME: Final = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?")
+#: A host, in brackets or without a colon, and a port in plain digits or none.
+_PORT_AT_END: Final = re.compile(r"(?:\[[^\]]*\]|[^:]+)(?::[0-9]{0,5})?")
 #: Browsers and ``inet_aton`` read a host whose last label is a number as IPv4, in octal, hex or fewer parts.
 _NUMERIC_HOST: Final = re.compile(r"(?:^|\.)(?:\d+|0[xX][0-9a-fA-F]*)\.?$")
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
@@ -89,6 +100,8 @@ def is_public(address: str) -> bool:
     if isinstance(parsed, IPv4Address):
         return not any(parsed in block for block in _REFUSED_V4)
     if parsed.scope_id is not None:  # names a network interface of this machine
+        return False
+    if int(parsed) >> 32 & 0xFFFF_FFFF in _ISATAP:
         return False
     return parsed in _GLOBAL_V6 and not any(parsed in block for block in _REFUSED_V6)
 
@@ -119,8 +132,16 @@ class Fetcher:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Fetcher:
-        """The rules of ``ZIYAN_FETCH_ALLOW`` and ``ZIYAN_FETCH_PORTS``."""
-        return cls(allow=listed(settings.fetch_allow), ports=map(int, listed(settings.fetch_ports)))
+        """The rules of ``ZIYAN_FETCH_ALLOW``, ``ZIYAN_FETCH_PORTS`` and ``ZIYAN_FETCH_CA``.
+
+        Raises:
+            SettingsError: The authorities could be loaded when the settings were read, and no longer can.
+        """
+        return cls(
+            allow=listed(settings.fetch_allow),
+            ports=map(int, listed(settings.fetch_ports)),
+            ssl_context=_trusting(settings.fetch_ca) if settings.fetch_ca else None,
+        )
 
     @cached_property
     def _ssl_context(self) -> ssl.SSLContext:
@@ -143,11 +164,15 @@ class Fetcher:
             raise FetchError("The address cannot be fetched", reason="unreachable", internal=repr(error)) from None
 
     async def _follow(self, url: httpx.URL, max_bytes: int) -> bytes:
-        backend = _GuardedBackend(self._resolver, self._allow)
-        async with httpcore.AsyncConnectionPool(ssl_context=self._ssl_context, network_backend=backend) as pool:
+        async with (
+            _GuardedBackend(self._resolver, self._allow) as backend,
+            httpcore.AsyncConnectionPool(ssl_context=self._ssl_context, network_backend=backend) as pool,
+        ):
             for _ in range(MAX_REDIRECTS + 1):
                 headers = [(b"Host", url.netloc), *_HEADERS]
-                async with pool.stream("GET", _for_httpcore(url), headers=headers) as response:
+                # a name may end in the root's dot, a certificate's never does
+                more = {"sni_hostname": url.raw_host.decode("ascii").rstrip(".")}
+                async with pool.stream("GET", _for_httpcore(url), headers=headers, extensions=more) as response:
                     if response.status not in _REDIRECTS:
                         return await _content(response, max_bytes)
                     location = _header(response, b"location")
@@ -177,8 +202,11 @@ class Fetcher:
             raise FetchError("The address is malformed", reason="malformed", internal=str(error)) from None
         if url.scheme not in _DEFAULT_PORTS or not host or "%" in host:
             raise FetchError("The address is malformed", reason="malformed")
-        if "@" in _AUTHORITY_END.split(address.partition("://")[2], maxsplit=1)[0]:
+        authority = _AUTHORITY_END.split(address.partition("://")[2], maxsplit=1)[0]
+        if "@" in authority:
             raise FetchError("The address carries a user name", reason="malformed")
+        if not (_HOST_NAME.fullmatch(host) or ":" in host) or not _PORT_AT_END.fullmatch(authority):
+            raise FetchError("The address is malformed", reason="malformed")
         if port not in self._ports:
             raise FetchError("The address names a port that is not allowed", reason="port")
         if _NUMERIC_HOST.search(host) and not _is_dotted_quad(host):
@@ -211,6 +239,16 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         self._resolver = resolver
         self._allow = allow
         self._network = httpcore.AnyIOBackend()
+        self._streams: list[httpcore.AsyncNetworkStream] = []
+
+    async def __aenter__(self) -> _GuardedBackend:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection: httpcore lets go of one whose TLS handshake is cut off by the time limit."""
+        for stream in self._streams:
+            with suppress(OSError):
+                await stream.aclose()
 
     async def connect_tcp(
         self,
@@ -223,10 +261,25 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception = FetchError("The address's host is not known", reason="unknown_host")
         for address in await self._addresses(host, port):
             try:
-                return await self._network.connect_tcp(address, port, _CONNECT_SECONDS, local_address, socket_options)
+                stream = await self._network.connect_tcp(address, port, _CONNECT_SECONDS, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
+            else:
+                self._streams.append(stream)
+                self._check_peer(stream, host, address)
+                return stream
         raise failure
+
+    def _check_peer(self, stream: httpcore.AsyncNetworkStream, host: str, address: str) -> None:
+        """Hold the far end, as the system names it, against the address that was judged."""
+        peer = (stream.get_extra_info("server_addr") or ("",))[0]
+        if host.lower() in self._allow or _literal(peer) == _literal(address):
+            return
+        raise FetchError(
+            "The address leads into a private network",
+            reason="private_address",
+            internal=f"{host} is {address}, and connects to {peer}",
+        )
 
     async def _addresses(self, host: str, port: int) -> Sequence[str]:
         literal = _literal(host)
@@ -253,7 +306,7 @@ async def _content(response: httpcore.Response, max_bytes: int) -> bytes:
         raise FetchError(
             "The address does not answer with a picture", reason="status", internal=f"status {response.status}"
         )
-    if _header(response, b"content-encoding").strip().lower() not in {"", "identity"}:
+    if any(not _IDENTITY.fullmatch(value) for key, value in response.headers if key.lower() == b"content-encoding"):
         raise FetchError("The address answers compressed, which was not asked for", reason="compressed")
     declared = _header(response, b"content-length")
     if declared.isdecimal() and int(declared) > max_bytes:
@@ -264,6 +317,15 @@ async def _content(response: httpcore.Response, max_bytes: int) -> bytes:
         if len(content) > max_bytes:
             raise FetchError("The picture at the address is too large", reason="too_large")
     return bytes(content)
+
+
+def _trusting(authorities: str) -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    try:
+        load_authorities(context, authorities)
+    except OSError as error:
+        raise SettingsError("ZIYAN_FETCH_CA: the authorities cannot be loaded", internal=repr(error)) from None
+    return context
 
 
 def _header(response: httpcore.Response, name: bytes) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,6 +33,18 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every network.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; if it is taken, a free one is chosen.")
+    tls_cert: str = Field("", description="File of the certificate and its chain, PEM; empty: no TLS.")
+    tls_key: str = Field("", description="File of the certificate's key, PEM, without a password.")
+    trusted_proxies: str = Field(
+        "", description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For is believed."
+    )
+    rate_app: float = Field(500, ge=0, le=1e6, description="Calls a second that one app may make; 0: no limit.")
+    rate_address: float = Field(
+        500, ge=0, le=1e6, description="Calls a second that may come from one address; 0: no limit."
+    )
+    body_memory: int = Field(
+        256, ge=8, description="MiB that the bodies of all requests under way may take; more are refused (503)."
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of everything that lasts: weights, database, key."
     )
@@ -58,10 +72,18 @@ class Settings(BaseSettings):
         "samples", description="Which value of `ver` gives blocks: 1 as in the page's samples, 0 as in its labels."
     )
     appcode_in_query: bool = Field(True, description="Accept the AppCode as a query parameter `appcode` too.")
+    replayable_signatures: bool = Field(
+        True, description="Accept AppKey signatures over no X-Ca-Timestamp or no X-Ca-Nonce, which can be replayed."
+    )
     fetch_allow: str = Field(
         "", description="Host names, separated by commas, that `url` may name although they are private."
     )
     fetch_ports: str = Field("80,443", description="Ports that `url` may name, separated by commas.")
+    fetch_ca: str = Field(
+        "",
+        description="PEM file, or folder of such, with authorities that are believed besides the public ones "
+        "when `url` is https.",
+    )
     models_mirror: str = Field(
         "",
         pattern=r"^(https?://\S+)?$",
@@ -95,6 +117,33 @@ class Settings(BaseSettings):
             raise PydanticCustomError("ports", "Input should be port numbers, separated by commas")
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            _parse_networks(value)
+        except ValueError:
+            raise PydanticCustomError(
+                "networks", "Input should be addresses or networks, separated by commas"
+            ) from None
+        return value
+
+    @field_validator("fetch_ca")
+    @classmethod
+    def _authorities(cls, value: str) -> str:
+        """Load them once: a file that is missing or holds no certificate must not show at the first https address."""
+        try:
+            if value:
+                load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), value)
+        except OSError:
+            raise PydanticCustomError("ca", "Input should be a PEM file of certificates, or a folder of such") from None
+        return value
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Where trusted proxies stand."""
+        return _parse_networks(self.trusted_proxies)
+
     @property
     def models_dir(self) -> Path:
         """Where weights are installed."""
@@ -116,6 +165,10 @@ class Settings(BaseSettings):
         return max(1, cores() // self.worker_count) if self.threads == "auto" else self.threads
 
 
+def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(item) for item in listed(text))
+
+
 def _explain(problems: Sequence[Mapping[str, Any]]) -> str:
     """One sentence for each setting; pydantic reports every branch of a union apart."""
     reasons: dict[str, list[str]] = {}
@@ -130,6 +183,22 @@ def _explain(problems: Sequence[Mapping[str, Any]]) -> str:
 def listed(text: str) -> list[str]:
     """The items of a setting that takes several, separated by commas."""
     return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def load_authorities(context: ssl.SSLContext, path: str) -> None:
+    """Have ``context`` believe the certificates in a PEM file, or in every ``.pem``, ``.crt`` and ``.cer`` of a folder.
+
+    Raises:
+        OSError: There is no such file, or one that holds no certificate, or the folder has none.
+    """
+    given = Path(path).expanduser()
+    found = [given]
+    if given.is_dir():  # OpenSSL itself takes only folders whose files are named after a hash
+        found = sorted(file for file in given.iterdir() if file.suffix.lower() in {".pem", ".crt", ".cer"})
+    if not found:
+        raise FileNotFoundError(path)
+    for file in found:
+        context.load_verify_locations(cafile=file)
 
 
 def cores() -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from tests.api.wire import Connection, FakeEngine, Reply, request
 from ziyan.api.app import create_app
 from ziyan.api.server import listen, serve_app
+from ziyan.api.tls import tls_context
 from ziyan.metering.credentials import Registration, register_app
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
@@ -33,6 +35,10 @@ class Service:
         with Connection(self.port) as connection:
             connection.send(data)
             return connection.read_reply()
+
+    def stop(self) -> None:
+        self.ask_to_stop()
+        self.wait_for_end()
 
     def lose_database(self) -> None:
         """Put something else in the place of its file."""
@@ -58,7 +64,7 @@ def start_service(
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve_app(app, listener, grace=grace, shutdown=stop.wait))
+            runner.run(serve_app(app, listener, grace=grace, shutdown=stop.wait, tls=tls_context(settings)))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -75,12 +81,20 @@ def start_service(
     return Service(port, engine, store, settings, register_app(store, "caller"), ask_to_stop, wait_for_end)
 
 
+@contextmanager
+def running_service(data_dir: Path, **settings: object) -> Iterator[Service]:
+    """A server that lets its caller call as often as tests do."""
+    service = start_service(data_dir, rate_app=0, rate_address=0, **settings)
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
 @pytest.fixture(scope="module")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    service = start_service(tmp_path_factory.mktemp("service"))
-    yield service
-    service.ask_to_stop()
-    service.wait_for_end()
+    with running_service(tmp_path_factory.mktemp("service")) as service:
+        yield service
 
 
 @pytest.fixture
@@ -101,5 +115,4 @@ def service_with(tmp_path: Path) -> Iterator[Callable[..., Service]]:
 
     yield start
     for service in started:
-        service.ask_to_stop()
-        service.wait_for_end()
+        service.stop()

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
+import re
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.api.conftest import Service
 from tests.api.wire import Connection, FakeEngine, fingerprint, request
-from ziyan.api import body
+from ziyan.api import body, connections
 from ziyan.ocr.types import Page, ReadOptions
 
 PICTURE = bytes(range(256)) * 4096  # 1 MiB
@@ -88,6 +91,102 @@ def test_pipelined_calls_are_answered_in_their_order(service: Service) -> None:
     assert found == [fingerprint(picture) for picture in pictures]
 
 
+@pytest.mark.parametrize("blank", [b"\r\n", b"\n", b"\r\n\r\n\r\n"])
+def test_empty_lines_before_a_request_are_skipped(service: Service, blank: bytes) -> None:
+    call = request(b"img=QUJD", appcode=service.caller.appcode)
+    with Connection(service.port) as connection:
+        connection.send(blank + call + blank + call)  # pipelined
+        assert [connection.read_reply().status for _ in range(2)] == [200, 200]
+        for byte in (blank[:1], blank[1:], call):  # alone, and in pieces
+            connection.send(byte)
+        assert connection.read_reply().status == 200
+
+
+def test_a_client_that_has_closed_its_side_is_answered(service_with: Callable[..., Service]) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine)
+    with Connection(service.port) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode))
+        connection.say_no_more()
+        assert engine.reading.wait(20)
+        engine.finish()
+        assert json.loads(connection.read_reply().body)["data"] == READ
+        assert connection.at_end()
+
+
+def test_pipelined_calls_of_a_client_that_has_closed_its_side_are_all_answered(service: Service) -> None:
+    with Connection(service.port) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode) * 3)
+        connection.say_no_more()
+        assert [connection.read_reply().status for _ in range(3)] == [200, 200, 200]
+        assert connection.at_end()
+
+
+def test_reading_is_cancelled_at_once_when_the_connection_is_reset(service_with: Callable[..., Service]) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine)
+    connection = Connection(service.port)
+    connection.send(request(BODY, appcode=service.caller.appcode))
+    assert engine.reading.wait(20)
+    connection.reset()
+    assert engine.cancelled.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),  # TLS where there is none
+        (b"POST /ocr HTTP/1.1\r\n\r\n", 400),
+        (b"POST /ocr HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 4\r\n\r\n", 400),
+        (b"POST /ocr HTTP/1.1\r\nHost: a\r\nX: " + b"x" * (70 << 10), 431),
+        (b"POST /ocr HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+    ],
+)
+def test_what_is_no_request_is_told_so_in_the_contracts_form(service: Service, sent: bytes, status: int) -> None:
+    with Connection(service.port) as connection:
+        connection.send(sent)
+        reply = connection.read_reply()
+        assert connection.at_end()
+    assert (reply.status, reply.body, reply["X-Ca-Error-Code"]) == (status, b"", "I400BD")
+    assert (reply["X-Ziyan-Billed"], len(reply["X-Ca-Request-Id"]), reply["Connection"]) == ("0", 36, "close")
+
+
+def test_a_fault_in_a_protocol_costs_one_connection_and_one_line(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    next_event = connections._Requests.next_event
+
+    def fail(requests: connections._Requests) -> object:
+        if b"/fault" in requests.trailing_data[0]:  # other tests' connections may still be ending
+            raise ZeroDivisionError("the client's bytes")
+        return next_event(requests)
+
+    caplog.set_level(logging.INFO, "ziyan")
+
+    with monkeypatch.context() as patch, Connection(service.port) as connection:
+        patch.setattr(connections._Requests, "next_event", fail)
+        connection.send(request(target="/fault"))
+        assert connection.at_end()
+    assert service.post(b"ver=7").status == 666
+    (record,) = [record for record in caplog.records if record.name == "ziyan.connections"]
+    assert (record.getMessage(), record.exc_info) == ("connection failed", None)
+    assert record.fields == {"error": "ZeroDivisionError"}
+
+
+def test_a_connection_that_ends_before_it_is_looked_at_harms_nobody(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(*_: object) -> None:
+        raise OSError("not connected")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "parse_socket_addr", gone)
+        with Connection(service.port) as connection:
+            assert connection.at_end()
+    assert service.post(b"ver=7").status == 666
+    assert [record for record in caplog.records if record.levelname != "INFO"] == []
+
+
 def test_a_body_may_come_byte_by_byte(service: Service) -> None:
     sent = request(b"img=" + base64.b64encode(b"slow"), appcode=service.caller.appcode)
     with Connection(service.port) as connection:
@@ -134,7 +233,7 @@ def test_a_refusal_reaches_a_client_that_sends_all_before_it_reads(service: Serv
 
 
 def test_a_client_that_never_stops_sending_does_not_hold_its_connection(service: Service) -> None:
-    head = request().replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    head = request(appcode="unknown").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
     with Connection(service.port) as connection:
         connection.send(head)
         assert connection.read_reply().status == 400
@@ -168,7 +267,10 @@ def test_a_websocket_is_refused(service: Service) -> None:
         assert connection.read_interim().startswith(b"HTTP/1.1 403")
 
 
-def test_reading_is_cancelled_when_the_client_hangs_up(service_with: Callable[..., Service]) -> None:
+def test_reading_is_cancelled_when_the_client_hangs_up(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HALF_CLOSED_SECONDS", 0.05)
     engine = WaitingEngine()
     service = service_with(engine=engine)
     with Connection(service.port) as connection:
@@ -205,6 +307,58 @@ def test_shutdown_does_not_wait_for_ever(
         service.wait_for_end()
     assert engine.cancelled.is_set()
     assert "were cut" in caplog.text
+
+
+# --- the memory of bodies -----------------------------------------------------------------------------------------
+
+
+def test_bodies_beyond_the_memory_for_all_are_refused_until_some_is_given_back(
+    service_with: Callable[..., Service],
+) -> None:
+    service = service_with(body_memory=8)
+    half = request(b"img=QUJD&pad=" + b"x" * (5 * MIB), appcode=service.caller.appcode)
+    with Connection(service.port) as slow:
+        slow.send(half[:-1])
+        wait_for(lambda: held(service) > 4 * MIB)
+        reply = service.send(half)
+        assert (reply.status, reply["X-Ca-Error-Code"], reply["X-Ca-Error-Message"]) == (503, "X503BZ", "Service Busy")
+        assert reply["Retry-After"] == "1"
+        assert service.post(b"img=QUJD").status == 200, "small ones still fit"
+        slow.send(half[-1:])
+        assert slow.read_reply().status == 200
+    wait_for(lambda: held(service) == 0)
+    assert service.send(half).status == 200
+
+
+@pytest.mark.parametrize("last", ["hangs up", "too large", "refused", "read"])
+def test_the_memory_of_a_body_is_given_back_whatever_becomes_of_the_call(service: Service, last: str) -> None:
+    appcode = service.caller.appcode
+    with Connection(service.port) as connection:
+        if last == "hangs up":
+            connection.send(request(BODY, appcode=appcode)[:-1])
+            wait_for(lambda: held(service) > MIB)
+        elif last == "too large":
+            chunked = request(appcode=appcode).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+            connection.send(chunked + b"%x\r\n" % (100 * MIB) + b"a" * (8 * MIB + 1))
+            assert connection.read_reply().status == 413
+        else:
+            connection.send(request(BODY + b"&ver=7" * (last == "refused"), appcode=appcode))
+            assert connection.read_reply().status == (666 if last == "refused" else 200)
+    wait_for(lambda: held(service) == 0)
+
+
+def held(service: Service) -> float:
+    """Bytes of bodies in memory, as the metrics say."""
+    page = service.send(request(method="GET", target="/metrics", content_type=None)).body.decode()
+    return float(re.search(r"^ziyan_body_bytes (\S+)$", page, re.MULTILINE)[1])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came to that")
 
 
 def test_calls_at_the_same_time_do_not_mix(service: Service) -> None:

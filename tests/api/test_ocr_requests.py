@@ -96,6 +96,7 @@ BASE64_TOLERANCES: dict[str, bytes] = {
     "no padding": ENCODED.replace(b"%3D", b""),
     "half the padding": B64[:-1],
     "too much padding": B64 + b"==",
+    "a blank behind half the padding": B64[:-1] + b"+",
     "white space around": b"%20%0A" + ENCODED + b"+%0D%0A",
 }
 
@@ -154,6 +155,16 @@ def test_request_form_is_read(service: Service, content_type: str | None, body: 
 @pytest.mark.parametrize("value", BASE64_TOLERANCES.values(), ids=BASE64_TOLERANCES)
 def test_base64_tolerance_in_a_form(service: Service, value: bytes) -> None:
     assert data_of(service, b"ver=0&img=" + value) == READ
+
+
+@pytest.mark.parametrize("blanks", [1, 2, 3])
+def test_a_plus_at_the_end_is_a_plus(service: Service, blanks: int) -> None:
+    """Not percent-encoded it arrives as a space, and as many as complete the last four characters are no stray ones."""
+    text = B64[: 400 - blanks] + b"+" * blanks
+    assert data_of(service, b"img=" + text) == fingerprint(base64.b64decode(text))
+    assert data_of(service, b"img=" + text + b"&ver=0") == fingerprint(base64.b64decode(text))
+    stray = B64[:400] + b"+" * blanks
+    assert data_of(service, b"img=" + stray) == fingerprint(base64.b64decode(B64[:400]))
 
 
 @pytest.mark.parametrize("length", [3 * 1000, 3 * 1000 + 1, 3 * 1000 + 2])

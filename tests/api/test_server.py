@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
 from tests.api.wire import FakeEngine, request
 from ziyan.api import server
@@ -33,7 +34,10 @@ from ziyan.errors import (
 )
 from ziyan.metering.credentials import ensure_trial_app, set_app_disabled
 from ziyan.metering.store import Store
+from ziyan.ocr.types import Page
 from ziyan.settings import Settings
+
+__all__ = ["certificate"]
 
 #: The real ``serve`` with the fake engine in the real one's place, so that no weights are needed.
 SERVE = """
@@ -41,7 +45,7 @@ import ziyan.api.server as server
 from tests.api.wire import FakeEngine
 from ziyan.settings import Settings
 server.locate = lambda *_: None
-server.LocalEngine.from_settings = staticmethod(lambda _: FakeEngine())
+server.LocalEngine.from_settings = staticmethod(lambda _, **__: FakeEngine())
 server.serve(Settings.load())
 """
 
@@ -84,6 +88,26 @@ def test_serve_prints_a_command_that_works_and_stops_cleanly_when_told(tmp_path:
     assert [line["event"] for line in lines] == ["call"]
 
 
+def test_serve_with_a_certificate_prints_a_command_that_works(
+    tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZIYAN_TLS_CERT", str(certificate.file))
+    monkeypatch.setenv("ZIYAN_TLS_KEY", str(certificate.key))
+    with serving(tmp_path, 0) as process:
+        assert process.stdout is not None
+        command = next(line for line in process.stdout if line.startswith("  curl"))
+        answer = subprocess.run([*shlex.split(command), "-sS"], capture_output=True, text=True, check=True).stdout
+    assert json.loads(answer)["ok"] == 1
+
+
+def test_serve_does_not_start_with_an_unusable_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZIYAN_TLS_CERT", str(tmp_path / "missing.pem"))
+    with serving(tmp_path, 0) as process:
+        printed, errors = process.communicate(timeout=30)
+    assert (process.returncode != 0, printed) == (True, "")
+    assert "SettingsError: ZIYAN_TLS_CERT, ZIYAN_TLS_KEY: both are needed" in errors
+
+
 class StartingEngine(FakeEngine):
     """Somebody presses Ctrl-C while its weights are loading, or the weights turn out to be damaged."""
 
@@ -109,7 +133,7 @@ def test_a_start_that_is_stopped_or_fails_leaves_nothing_behind(
     engine = StartingEngine(outcome)
     monkeypatch.setattr(server, "configure_logging", lambda _level: None)
     monkeypatch.setattr(server, "locate", lambda *_: None)
-    monkeypatch.setattr(server.LocalEngine, "from_settings", lambda _settings: engine)
+    monkeypatch.setattr(server.LocalEngine, "from_settings", lambda _settings, **_: engine)
     with pytest.raises(ModelIntegrityError) if isinstance(outcome, Exception) else nullcontext():
         server.serve(Settings.load(port=0))
     assert engine.closed
@@ -154,6 +178,17 @@ def test_the_welcome_shows_an_address_that_can_be_called(tmp_path: Path, host: s
     store.close()
 
 
+def test_the_welcome_of_a_service_with_tls_shows_a_command_that_works_with_it(tmp_path: Path) -> None:
+    settings = Settings.load(data_dir=tmp_path, tls_cert="certificate.pem", tls_key="key.pem")
+    store = Store.open(settings)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        text = welcome(settings, listener, ensure_trial_app(store))
+        assert f"ready at https://127.0.0.1:{listener.getsockname()[1]}" in text
+        assert f" https://127.0.0.1:{listener.getsockname()[1]}/ocr\n" in text
+        assert "  curl -k -H " in text
+    store.close()
+
+
 # --- logs ---------------------------------------------------------------------------------------------------------
 
 
@@ -163,7 +198,8 @@ def test_one_line_a_call_without_text_or_secrets(
     caplog.set_level(logging.DEBUG, "ziyan")
     service = service_with()
     appcode = service.caller.appcode
-    found = json.loads(service.post(b"img=QUJD").body)["data"]
+    answered = service.post(b"img=QUJD").body
+    found = json.loads(answered)["data"]
     refused = service.send(request(b"url=http://10.0.0.1/my-secret", target=f"/ocr?appcode={appcode}&x=my-secret"))
     unknown = service.send(request(b"img=QUJD", appcode="some-secret"))
     service.engine.outcome = ZeroDivisionError("an accident")
@@ -182,6 +218,13 @@ def test_one_line_a_call_without_text_or_secrets(
     ]
     assert [line["request_id"] for line in calls[1:3]] == [refused["X-Ca-Request-Id"], unknown["X-Ca-Request-Id"]]
     assert all(line["ms"] >= 0 for line in calls)
+    assert [list(line["stages"]) for line in calls] == [
+        ["receive", "queue", "gateway"],
+        ["receive", "fetch", "gateway"],
+        ["receive", "gateway"],
+        ["receive", "read", "gateway"],
+    ]
+    assert [line["answer_bytes"] for line in calls] == [len(answered), len(refused.body), 0, 0]
     accident = next(line for line in lines if line["event"] == "call failed")
     assert "an accident" in accident["exception"]
     written = json.dumps(lines)
@@ -226,6 +269,19 @@ def test_the_log_names_a_disabled_app(service_with: Callable[..., Service], capl
     set_app_disabled(service.store, service.caller.app.id, disabled=True)
     assert service.post(b"img=QUJD").status == 403
     assert logged_calls(service, caplog)[0]["app"] == service.caller.app.id
+
+
+def test_the_log_tells_the_time_of_each_stage(
+    service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    service = service_with()
+    timings = {"decode": 1.0, "detect": 20.0, "recognize": 30.0}
+    service.engine.outcome = Page(lines=(), text="", width=1, height=1, timings=timings)
+    service.post(b"img=QUJD")
+    stages = logged_calls(service, caplog)[0]["stages"]
+    assert list(stages) == ["receive", "queue", "decode", "detect", "recognize", "gateway"]
+    assert {name: stages[name] for name in timings} == timings
 
 
 def logged_calls(service: Service, caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import ssl
+import struct
+from contextlib import suppress
 from dataclasses import dataclass
 
 import h2.config
@@ -65,8 +68,9 @@ class Reply:
 class Connection:
     """A client's end of one connection."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
         self._received = b""
 
     def __enter__(self) -> Connection:
@@ -77,6 +81,15 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
+
+    def say_no_more(self) -> None:
+        """Close the sending side alone."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Cut it off, as the system does for a program that dies."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
 
     def read_interim(self) -> bytes:
         """The head of a 1xx answer."""
@@ -91,6 +104,13 @@ class Connection:
     def at_end(self) -> bool:
         """Whether the server has closed without another byte."""
         return not self._received and self._socket.recv(1) == b""
+
+    def rest(self) -> bytes:
+        """All that comes until the server closes."""
+        with suppress(EOFError, ConnectionError):
+            while True:
+                self._fill()
+        return self._received
 
     def _until(self, mark: bytes) -> bytes:
         while mark not in self._received:
@@ -130,26 +150,100 @@ def request(
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
+class Http2:
+    """A client's end of one HTTP/2 connection."""
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
+        self.client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.client.initiate_connection()
+        self.headers: dict[int, dict[str, str]] = {}
+        self.bodies: dict[int, bytes] = {}
+        self.ended: set[int] = set()
+        self.reset: set[int] = set()
+        self.terminated: h2.events.ConnectionTerminated | None = None
+
+    def __enter__(self) -> Http2:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def flush(self) -> None:
+        self.socket.sendall(self.client.data_to_send())
+
+    def send_headers(self, headers: list[tuple[str, str]], *, end: bool = False) -> int:
+        stream = self.client.get_next_available_stream_id()
+        self.client.send_headers(stream, headers, end_stream=end)
+        self.flush()
+        return stream
+
+    def post(self, body: bytes, *headers: tuple[str, str], target: str = "/ocr") -> int:
+        """Send a whole call; waits for no answer."""
+        stream = self.send_headers([*http2_headers("POST", target), *headers])
+        self.send_body(stream, body)
+        return stream
+
+    def send_body(self, stream: int, body: bytes) -> None:
+        """All of it, as there is room; no more once the answer has come."""
+        while body and stream not in self.ended:
+            room = min(self.client.local_flow_control_window(stream), self.client.max_outbound_frame_size)
+            if not room:
+                self.receive()
+                continue
+            self.client.send_data(stream, body[:room], end_stream=len(body) <= room)
+            self.flush()
+            body = body[room:]
+
+    def answer(self, stream: int) -> tuple[dict[str, str], bytes]:
+        """The answer's headers as they were on the wire, and its body."""
+        while stream not in self.ended:
+            self.receive()
+        return self.headers[stream], self.bodies[stream]
+
+    def wait_for_reset(self, stream: int) -> None:
+        while stream not in self.reset:
+            self.receive()
+
+    def wait_for_end(self) -> None:
+        """Until the server has closed."""
+        with suppress(EOFError, ConnectionError):
+            while True:
+                self.receive()
+
+    def receive(self) -> None:
+        """Take in what comes next."""
+        chunk = self.socket.recv(1 << 16)
+        if not chunk:
+            raise EOFError("closed before the stream's end")
+        self.take(chunk)
+
+    def take(self, chunk: bytes) -> None:
+        """Take in what has come."""
+        for event in self.client.receive_data(chunk):
+            match event:
+                case h2.events.ResponseReceived():
+                    self.headers[event.stream_id] = dict(event.headers)
+                    self.bodies[event.stream_id] = b""
+                case h2.events.DataReceived():
+                    self.bodies[event.stream_id] += event.data
+                case h2.events.StreamEnded():
+                    self.ended.add(event.stream_id)
+                case h2.events.StreamReset():
+                    self.reset.add(event.stream_id)
+                case h2.events.ConnectionTerminated():
+                    self.terminated = event
+        self.flush()
+
+
+def http2_headers(method: str, target: str) -> list[tuple[str, str]]:
+    return [(":method", method), (":scheme", "http"), (":authority", "ocr.example"), (":path", target)]
+
+
 def http2_call(port: int, headers: list[tuple[str, str]], body: bytes) -> tuple[dict[str, str], bytes]:
-    """One call over HTTP/2 with prior knowledge; the answer's headers as they were on the wire."""
-    client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
-    client.initiate_connection()
-    client.send_headers(1, headers)
-    answered: dict[str, str] = {}
-    content = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        while True:
-            while body and (room := min(client.local_flow_control_window(1), client.max_outbound_frame_size)):
-                client.send_data(1, body[:room], end_stream=len(body) <= room)
-                body = body[room:]
-            connection.sendall(client.data_to_send())
-            chunk = connection.recv(1 << 16)
-            if not chunk:
-                raise EOFError("closed before the stream's end")
-            for event in client.receive_data(chunk):
-                if isinstance(event, h2.events.ResponseReceived):
-                    answered = dict(event.headers)
-                elif isinstance(event, h2.events.DataReceived):
-                    content += event.data
-                elif isinstance(event, h2.events.StreamEnded):
-                    return answered, content
+    """One call over HTTP/2 with prior knowledge, with just these headers."""
+    with Http2(port) as client:
+        stream = client.send_headers(headers)
+        client.send_body(stream, body)
+        return client.answer(stream)

@@ -138,7 +138,7 @@ def test_a_command_that_is_none_is_explained(command: list[str], capsys: pytest.
     assert "usage: scripts/bench" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["accuracy", "speed", "memory", "consistency", "hostile", "crash"])
+@pytest.mark.parametrize("command", ["accuracy", "speed", "memory", "consistency", "hostile", "crash", "fuzz"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

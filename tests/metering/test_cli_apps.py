@@ -28,9 +28,68 @@ def test_an_app_is_created_listed_shown_disabled_and_enabled(capsys: pytest.Capt
     assert run(capsys, "show", app_id) == (0, created, "")
 
 
-@pytest.mark.parametrize("action", ["show", "disable", "enable"])
-def test_an_app_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str], action: str) -> None:
-    status, out, err = run(capsys, action, "nobody")
+def created(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    found: str = re.search(r"^id: +(\w+)$", run(capsys, "create", *words, "app")[1], re.MULTILINE)[1]
+    return found
+
+
+def labelled(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^(AppCode|AppKey|AppSecret|appid|secret|sign): +(\S+)$", text, re.MULTILINE)
+
+
+def test_a_new_app_signs_in_in_every_way(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = labelled(run(capsys, "show", created(capsys))[1])
+    assert [name for name, _ in shown] == ["AppCode", "AppKey", "AppSecret", "appid", "secret", "sign"]
+    assert shown[-1] == ("sign", "md5")
+    stronger = labelled(run(capsys, "show", created(capsys, "--hmac"))[1])
+    assert stronger[-1] == ("sign", "HMAC-SHA256")
+
+
+@pytest.mark.parametrize(
+    ("words", "labels"),
+    [
+        (("appcode",), ["AppCode"]),
+        (("appkey",), ["AppKey", "AppSecret"]),
+        (("appid",), ["appid", "secret", "sign"]),
+        (("appid", "--hmac"), ["appid", "secret", "sign"]),
+    ],
+)
+def test_a_credential_is_added_and_removed(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], labels: list[str]
+) -> None:
+    app_id = created(capsys)
+    before = run(capsys, "show", app_id)
+    status, out, _ = run(capsys, "add", app_id, *words)
+    added = labelled(out)
+    assert (status, [name for name, _ in added]) == (0, labels)
+    assert set(added) <= set(labelled(run(capsys, "show", app_id)[1]))
+    assert run(capsys, "remove", app_id, added[0][1]) == (0, f"{app_id}: removed\n", "")
+    assert run(capsys, "show", app_id) == before
+    status, out, err = run(capsys, "remove", app_id, added[0][1])
+    assert (status, out) == (66, "")
+    assert f"ziyan apps show {app_id}" in err
+
+
+def test_an_app_is_restricted_to_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    app_id = created(capsys)
+    assert "allowed" not in run(capsys, "show", app_id)[1]
+    lists = ("allowed:    192.0.2.7, *.example.com\n", "denied:     2001:db8::/32\n")
+    assert run(capsys, "restrict", app_id, "--allow", "192.0.2.7, *.example.com,192.0.2.7")[1] == (
+        lists[0] + "denied:     nowhere\n"
+    )
+    assert run(capsys, "restrict", app_id, "--deny", "2001:db8::/32")[1] == "".join(lists)
+    assert "".join(lists) in run(capsys, "show", app_id)[1]
+    assert run(capsys, "restrict", app_id, "--allow", "")[1] == "allowed:    anywhere\n" + lists[1]
+    with pytest.raises(SystemExit):
+        run(capsys, "restrict", app_id, "--deny", "https://example.com")
+    assert "'https://example.com' is no IP address" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("show",), ("disable",), ("enable",), ("add", "appkey"), ("restrict",)], ids=lambda words: words[0]
+)
+def test_an_app_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str], words: tuple[str, ...]) -> None:
+    status, out, err = run(capsys, words[0], "nobody", *words[1:])
     assert (status, out) == (66, "")
     assert "There is no app nobody" in err
 

@@ -13,13 +13,20 @@ from sqlalchemy import Connection, text
 
 from ziyan.errors import SettingsError, StoreError
 from ziyan.metering.credentials import (
+    Kind,
+    add_credential,
     app_of_appcode,
     appcodes,
+    credentials,
     ensure_trial_app,
+    find_credential,
     get_app,
+    is_hmac_appid,
     list_apps,
     register_app,
+    remove_credential,
     set_app_disabled,
+    set_app_sources,
 )
 from ziyan.metering.keys import KEY_FILE, Keyring
 from ziyan.metering.store import Store, apps, database
@@ -70,6 +77,69 @@ def test_apps_are_listed_oldest_first_and_show_their_appcodes_again(store: Store
     assert (get_app(store, "nobody"), appcodes(store, "nobody")) == (None, [])
 
 
+async def test_an_app_has_a_credential_of_each_kind_and_is_found_by_it(store: Store) -> None:
+    registered = register_app(store, "app")
+    for credential in (registered.appkey, registered.appid):
+        assert await find_credential(store, credential.kind, credential.identifier) == (registered.app, credential)
+        assert (len(credential.identifier), len(credential.secret)) == (16, 32)
+        assert set(credential.identifier + credential.secret) <= set("0123456789abcdef")
+    assert await find_credential(store, Kind.APPID, registered.appkey.identifier) is None
+    assert await find_credential(store, Kind.APPKEY, registered.appid.identifier) is None
+    assert await app_of_appcode(store, registered.appkey.identifier) is None
+    assert await find_credential(store, Kind.APPKEY, "'\x00\udcff") is None
+
+
+async def test_an_app_may_have_several_credentials_and_lose_one(store: Store) -> None:
+    registered = register_app(store, "app")
+    added = [add_credential(store, registered.app.id, kind) for kind in Kind for _ in range(2)]
+    assert len({(each.kind, each.identifier) for each in credentials(store, registered.app.id)}) == 9
+    for each in added:
+        assert each is not None
+        found = await find_credential(store, each.kind, each.identifier)
+        assert found == (registered.app, each)
+    assert added[0] is not None
+    assert remove_credential(store, registered.app.id, added[0].identifier)
+    assert not remove_credential(store, registered.app.id, added[0].identifier)
+    assert await app_of_appcode(store, added[0].identifier) is None
+    assert await app_of_appcode(store, registered.appcode) == registered.app
+    another = register_app(store, "another")
+    assert not remove_credential(store, another.app.id, registered.appcode)
+    assert add_credential(store, "nobody", Kind.APPKEY) is None
+
+
+def test_an_appid_tells_what_it_signs_with(store: Store) -> None:
+    weak, strong = register_app(store, "weak"), register_app(store, "strong", hmac=True)
+    assert [is_hmac_appid(each.appid.identifier) for each in (weak, strong)] == [False, True]
+    assert len(strong.appid.identifier) <= 32
+    assert not is_hmac_appid(strong.appkey.identifier)
+
+
+def test_nothing_shows_a_credential_by_accident(store: Store) -> None:
+    registered = register_app(store, "app")
+    for secret in (registered.appcode, registered.appkey.secret, registered.appid.secret):
+        assert secret not in repr(registered)
+
+
+async def test_an_app_keeps_where_it_may_be_called_from(store: Store) -> None:
+    registered = register_app(store, "app")
+    assert (registered.app.allowed_sources, registered.app.denied_sources) == ((), ())
+    assert set_app_sources(store, registered.app.id, allowed=("192.0.2.0/24", "a.example"), denied=("192.0.2.1",))
+    found = await app_of_appcode(store, registered.appcode)
+    assert found is not None
+    assert (found.allowed_sources, found.denied_sources) == (("192.0.2.0/24", "a.example"), ("192.0.2.1",))
+    assert not set_app_sources(store, "nobody", allowed=(), denied=())
+
+
+def test_a_trial_app_of_an_earlier_version_is_completed(store: Store) -> None:
+    before = ensure_trial_app(store)
+    for credential in (before.appkey, before.appid):
+        remove_credential(store, "trial", credential.identifier)
+    after = ensure_trial_app(store)
+    assert (after.app, after.appcode) == (before.app, before.appcode)
+    assert after.appkey.identifier != before.appkey.identifier
+    assert ensure_trial_app(store) == after
+
+
 def test_the_trial_app_is_the_same_at_every_start(settings: Settings) -> None:
     assert trial_appcode(settings) == trial_appcode(settings)
 
@@ -93,12 +163,14 @@ def test_services_that_start_together_agree_on_everything(settings: Settings) ->
 
 def test_nothing_in_the_data_folder_shows_an_appcode(sqlite_settings: Settings) -> None:
     store = Store.open(sqlite_settings)
-    appcode = register_app(store, "app").appcode
+    registered = register_app(store, "app")
     store.close()
     for file in sqlite_settings.data_dir.iterdir():
         content = file.read_bytes()
-        assert appcode.encode() not in content
-        assert bytes.fromhex(appcode) not in content
+        for pair in (registered.appkey, registered.appid):
+            for part in (registered.appcode, pair.identifier, pair.secret):
+                assert part.encode() not in content
+                assert bytes.fromhex(part) not in content
 
 
 def test_the_database_is_for_its_owner_alone(sqlite_settings: Settings) -> None:
@@ -183,6 +255,26 @@ def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
         )
     )
     assert differences == []
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = database.command.upgrade
+    monkeypatch.setattr(database.command, "upgrade", lambda config, _revision: upgrade(config, "0001"))
+    store = Store.open(settings)
+    for statement in (
+        "INSERT INTO accounts (id, name, created_at) VALUES ('old', 'old', 1)",
+        "INSERT INTO apps (id, account_id, name, created_at) VALUES ('old', 'old', 'old', 1)",
+    ):
+        store.transact(lambda connection, sql=statement: connection.execute(text(sql)), write=True)
+    store.close()
+    monkeypatch.undo()
+    store = Store.open(settings)
+    app = get_app(store, "old")
+    store.close()
+    assert app is not None
+    assert (app.name, app.disabled, app.allowed_sources, app.denied_sources) == ("old", False, (), ())
 
 
 def test_sqlite_writes_ahead_and_keeps_foreign_keys(sqlite_settings: Settings) -> None:

@@ -26,8 +26,10 @@ def success(page: Page, *, blocks: bool) -> Answer:
 def failure(error: Exception) -> Answer:
     """What any exception is answered with."""
     if isinstance(error, CheckError):
-        msg = error.check.value
-        return Answer(error.status, _JSON, _json({"ok": 0, "msg": msg}), (_NO_GATEWAY_ERROR,), msg)
+        msg = str(error)
+        return Answer(
+            error.status, _JSON, _json({"ok": 0, "msg": msg}), (_NO_GATEWAY_ERROR,), msg, error.check.name.lower()
+        )
     return gateway_answer(gateway_error(error))
 
 
@@ -35,11 +37,11 @@ def gateway_answer(row: GatewayError) -> Answer:
     """A row of §4: no body, all is in the headers."""
     extra: list[Header] = [
         (b"X-Ca-Error-Code", row.code.encode()),
-        (b"X-Ca-Error-Message", row.message.encode()),
+        (b"X-Ca-Error-Message", (row.message + row.echo).encode()),
     ]
     if row.retry_after is not None:
         extra.append((b"Retry-After", str(row.retry_after).encode()))
-    return Answer(row.status, _TEXT, extra=tuple(extra), msg=row.message)
+    return Answer(row.status, _TEXT, extra=tuple(extra), msg=row.message, outcome=row.code)
 
 
 def _json(content: dict[str, Any]) -> bytes:

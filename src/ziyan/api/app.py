@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import FastAPI
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ziyan import __version__
+from ziyan.api.calls import Calls
 from ziyan.api.health import add_health
 from ziyan.api.marketplace import Marketplace, not_found
+from ziyan.api.metrics import add_metrics
+from ziyan.api.openapi import document
 from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
@@ -19,8 +25,16 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     # FastAPI's own pages load their scripts from a content network, so they stay off.
     app = FastAPI(title="Ziyan", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     app.router.redirect_slashes = False
-    app.router.default = not_found
-    marketplace = Marketplace(settings, engine, store, Fetcher.from_settings(settings))
+    calls = Calls(settings.body_memory << 20)
+    app.router.default = partial(not_found, calls)
+    marketplace = Marketplace(settings, engine, store, Fetcher.from_settings(settings), calls)
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
+    app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
     add_health(app, engine, store)
+    add_metrics(app, calls.metrics, engine, lambda: calls.memory.taken)
     return app
+
+
+async def openapi() -> JSONResponse:
+    """What of ``/ocr`` OpenAPI can say."""
+    return JSONResponse(document())

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
-from uuid import uuid4
 
 from starlette.types import Receive, Scope, Send
 
 from ziyan.api.answers import failure
-from ziyan.api.body import Body
-from ziyan.api.headers import Answer, send_answer
+from ziyan.api.body import Body, BodyMemory
+from ziyan.api.headers import Answer, new_request_id, send_answer
+from ziyan.api.metrics import Metrics
 from ziyan.api.refusals import CheckError, ClientGoneError, GatewayRefusedError
 from ziyan.errors import ZiyanError
 
 _logger: Final = logging.getLogger("ziyan.calls")
-_CLIENT_GONE: Final = 499  # never sent; nginx's number in logs for a caller who hung up
+_SEND_SECONDS: Final = 60.0  # for a client to take its answer
+#: Never sent; nginx's number in logs for a caller who hung up.
+_GONE: Final = Answer(499, b"", msg="client gone", outcome="gone")
 
 
 @dataclass(slots=True)
@@ -31,48 +35,94 @@ class Call:
         app: Identifier of the caller's app, once known.
         body_bytes: Size of the request's body.
         cause: Why it failed, in stable words joined by ``_``; ``docs/operating.md`` lists them.
+        stages: Milliseconds by stage, as far as it came; ``docs/operating.md`` lists them.
     """
 
-    request_id: str = field(default_factory=lambda: str(uuid4()).upper())
+    request_id: str = field(default_factory=new_request_id)
     started: float = field(default_factory=time.perf_counter)
     app: str = ""
     body_bytes: int = 0
     cause: str = ""
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Note what the block takes, also if it fails."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.stages[stage] = (time.perf_counter() - started) * 1000
+
+    def split(self, stage: str, parts: Mapping[str, float], rest: str) -> None:
+        """Put what ``stage`` is known to have been made of in its place; ``rest`` is what remains of it."""
+        self.stages[rest] = max(0.0, self.stages.pop(stage) - sum(parts.values()))
+        self.stages.update(parts)
 
 
-async def serve_call(
-    scope: Scope, receive: Receive, send: Send, answer_to: Callable[[Call, Body], Awaitable[Answer]]
-) -> None:
-    """Answer one call, whatever happens, and log it."""
-    call, body = Call(), Body(receive)
+class Calls:
+    """What all calls go through: they are counted and logged, and share the memory for their bodies.
+
+    Attributes:
+        metrics: Where they are counted.
+        memory: For their bodies.
+    """
+
+    def __init__(self, body_limit: int) -> None:
+        """Let all bodies together take ``body_limit`` bytes."""
+        self.metrics = Metrics()
+        self.memory = BodyMemory(body_limit)
+
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send, answer_to: Callable[[Call, Body], Awaitable[Answer]]
+    ) -> None:
+        """Answer one call, whatever happens, and log it."""
+        call, body = Call(), Body(receive, self.memory)
+        answer = _GONE
+        try:
+            answer = await _answered(call, answer_to(call, body))
+            body.close()  # nobody holds on to it any more, however long the answer takes
+            async with asyncio.timeout(_SEND_SECONDS):
+                await send_answer(answer, call.request_id, scope, body, send)
+        except (ClientGoneError, TimeoutError):
+            answer = _GONE
+        finally:
+            body.close()
+            self._finish(call, answer, body.receive_ms)
+
+    def _finish(self, call: Call, answer: Answer, receive_ms: float) -> None:
+        total = (time.perf_counter() - call.started) * 1000
+        stages = {"receive": receive_ms, **call.stages}
+        stages["gateway"] = max(0.0, total - sum(stages.values()))
+        sizes = call.body_bytes, len(answer.body)
+        self.metrics.count(answer.status, answer.outcome, {**stages, "total": total}, *sizes)
+        fields = {
+            "request_id": call.request_id,
+            "app": call.app,
+            "status": answer.status,
+            "msg": answer.msg,
+            "cause": call.cause,
+            "ms": round(total, 1),
+            "stages": {name: round(milliseconds, 1) for name, milliseconds in stages.items()},
+            "bytes": sizes[0],
+            "answer_bytes": sizes[1],
+        }
+        _logger.info("call", extra={"fields": fields})
+
+
+async def _answered(call: Call, answering: Awaitable[Answer]) -> Answer:
     try:
-        answer = await answer_to(call, body)
+        return await answering
     except ClientGoneError:
-        _log_call(call, _CLIENT_GONE, "client gone")
-        return
+        raise
     except ZiyanError as error:
-        answer = failure(error)
         call.cause = error.cause if isinstance(error, CheckError) else error.code
         _log_cause(call, error)
+        return failure(error)
     except Exception as error:
-        answer = failure(error)
         call.cause = ZiyanError.code
         _logger.exception("call failed", extra={"fields": {"request_id": call.request_id}})
-    await send_answer(answer, call.request_id, scope, body, send)
-    _log_call(call, answer.status, answer.msg)
-
-
-def _log_call(call: Call, status: int, msg: str) -> None:
-    fields = {
-        "request_id": call.request_id,
-        "app": call.app,
-        "status": status,
-        "msg": msg,
-        "cause": call.cause,
-        "ms": round((time.perf_counter() - call.started) * 1000, 1),
-        "bytes": call.body_bytes,
-    }
-    _logger.info("call", extra={"fields": fields})
+        return failure(error)
 
 
 def _log_cause(call: Call, error: ZiyanError) -> None:

@@ -13,18 +13,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ziyan.api.refusals import INVALID_BODY, GatewayRefusedError
 
+FORM_TYPE: Final = "application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 1_000
 _MAX_TYPE_CHARS: Final = 1_000
 _MAX_JSON_TOKENS: Final = 10_000
 _BOM: Final = b"\xef\xbb\xbf"
 _MAX_BROKEN_ESCAPES: Final = 100_000
 _BROKEN_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_TO_QUOTED_PRINTABLE: Final = bytes.maketrans(b"%+", b"= ")
+_PIECE: Final = 64 << 10
+_PERCENT: Final = ord("%")
+_PERCENT_TO_EQUALS: Final = np.uint8(ord("=") - ord("%"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,23 @@ def parse_body(content_type: str, body: bytes) -> Form:
         return Form()
     if "multipart/form-data" in kind:
         return _parse_multipart(content_type, body)
-    if "json" in kind or body[:64].removeprefix(_BOM).lstrip().startswith(b"{"):
+    if "json" in kind or is_json_object(body):
         return Form(_parse_json(body))
-    return Form(parse_pairs(body.strip(b"\r\n")))
+    return Form(parse_form(body))
+
+
+def is_json_object(body: bytes) -> bool:
+    """Whether a body begins like one, whatever its type says."""
+    return body[:64].removeprefix(_BOM).lstrip().startswith(b"{")
+
+
+def parse_form(body: bytes) -> dict[str, bytes]:
+    """A form's body; some clients end it like a line.
+
+    Raises:
+        GatewayRefusedError: Too many pairs or broken escapes.
+    """
+    return parse_pairs(body.strip(b"\r\n"))
 
 
 def parse_pairs(raw: bytes) -> dict[str, bytes]:
@@ -62,14 +80,10 @@ def parse_pairs(raw: bytes) -> dict[str, bytes]:
     Raises:
         GatewayRefusedError: Too many pairs or broken escapes.
     """
-    if raw.count(b"&") >= MAX_FIELDS:
-        raise _malformed("too many fields")
-    pairs: dict[str, bytes] = {}
-    for pair in _mend_escapes(raw).split(b"&"):
-        name, _, value = pair.partition(b"=")
-        if name:
-            pairs.setdefault(_unescape(name).decode("utf-8", "replace"), _unescape(value))
-    return pairs
+    try:
+        return _pairs(raw)
+    except _BrokenEscapeError:
+        return _pairs(_mend_escapes(raw))
 
 
 def decode_percent(raw: bytes) -> bytes:
@@ -81,7 +95,31 @@ def decode_percent(raw: bytes) -> bytes:
     Raises:
         GatewayRefusedError: Too many broken escapes.
     """
-    return _unescape(_mend_escapes(raw))
+    try:
+        return _unescape(raw)
+    except _BrokenEscapeError:
+        return _unescape(_mend_escapes(raw))
+
+
+class _BrokenEscapeError(Exception):
+    """There is a ``%`` that begins no escape."""
+
+
+def _pairs(raw: bytes) -> dict[str, bytes]:
+    pairs: dict[str, bytes] = {}
+    view, start = memoryview(raw), 0  # a view, for a copy of a picture costs more than looking at it
+    for _ in range(MAX_FIELDS):
+        end = raw.find(b"&", start)
+        end = end if end >= 0 else len(raw)
+        equals = raw.find(b"=", start, end)
+        equals = equals if equals >= 0 else end
+        if equals > start:
+            name = _unescape(view[start:equals]).decode("utf-8", "replace")
+            pairs.setdefault(name, _unescape(view[equals + 1 : end]))
+        if end == len(raw):
+            return pairs
+        start = end + 1
+    raise _malformed("too many fields")
 
 
 def _mend_escapes(raw: bytes) -> bytes:
@@ -92,8 +130,31 @@ def _mend_escapes(raw: bytes) -> bytes:
     return mended
 
 
-def _unescape(mended: bytes) -> bytes:
-    return binascii.a2b_qp(mended.replace(b"=", b"%3D").translate(_TO_QUOTED_PRINTABLE))
+def _unescape(raw: bytes | memoryview) -> bytes:
+    """Piece by piece: what fits into the processor's cache, and needs no fresh memory, is done in half the time."""
+    pieces, start = [], 0
+    while start < len(raw):
+        piece = bytes(raw[start : start + _PIECE])
+        whole = len(piece)
+        if len(piece) == _PIECE and (split := piece.rfind(b"%", -2)) >= 0:
+            whole = split
+        pieces.append(_unescape_piece(piece[:whole]))
+        start += whole
+    return b"".join(pieces)
+
+
+def _unescape_piece(raw: bytes) -> bytes:
+    raw = raw.replace(b"+", b" ")
+    if b"%" not in raw:
+        return raw
+    # Line ends could make soft ones of a "%" before them, and a "=" could join one to an escape that is none.
+    codes = np.frombuffer(raw.replace(b"=", b"%3D").replace(b"\r", b"%0D").replace(b"\n", b"%0A"), np.uint8)
+    escapes = codes == _PERCENT
+    decoded = binascii.a2b_qp((codes + escapes.view(np.uint8) * _PERCENT_TO_EQUALS).data)
+    # A whole escape loses two bytes and a broken one fewer, so this tells without a look at each of them.
+    if len(codes) - len(decoded) != 2 * np.count_nonzero(escapes):
+        raise _BrokenEscapeError
+    return decoded
 
 
 def _parse_json(body: bytes) -> dict[str, bytes]:

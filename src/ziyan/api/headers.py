@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Final
+from uuid import uuid4
 
 from starlette.types import Scope, Send
 
@@ -29,6 +30,7 @@ class Answer:
         body: The content; its length is always sent, never chunks.
         extra: Headers of this answer alone, names in the contract's case.
         msg: What was wrong, for the log; empty for a success.
+        outcome: One word for what became of the call, for the metrics.
     """
 
     status: int
@@ -36,6 +38,12 @@ class Answer:
     body: bytes = b""
     extra: tuple[Header, ...] = ()
     msg: str = ""
+    outcome: str = "ok"
+
+
+def new_request_id() -> str:
+    """An upper-case UUID."""
+    return str(uuid4()).upper()
 
 
 def raw_headers(answer: Answer, request_id: str, http_version: str) -> list[Header]:
@@ -68,7 +76,8 @@ async def send_answer(answer: Answer, request_id: str, scope: Scope, body: Body,
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     rest = asyncio.create_task(body.discard())
     try:
-        await asyncio.wait({rest}, timeout=_LINGER_SECONDS)
+        # A stream of HTTP/2 can end without the connection.
+        await asyncio.wait({rest}, timeout=_LINGER_SECONDS if scope["http_version"].startswith("1") else 0)
         # Still discarding: the server's queue of body chunks is bounded, and must not be full when it ends the answer.
         await send({"type": "http.response.body", "body": b""})
     finally:

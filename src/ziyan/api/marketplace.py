@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from ziyan.api.answers import success
 from ziyan.api.body import Body
-from ziyan.api.calls import Call, serve_call
-from ziyan.api.form import parse_body, parse_pairs
+from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
-from ziyan.api.refusals import APP_DISABLED, WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
+from ziyan.api.rates import Rate, address_block
+from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
+from ziyan.api.replay import billed_once
+from ziyan.api.request import Request
 from ziyan.api.signin import sign_in
 from ziyan.api.upload import (
     MAX_PICTURE_BYTES,
@@ -31,60 +32,64 @@ from ziyan.settings import Settings
 
 
 class Marketplace:
-    """The ASGI application behind ``/ocr``.  Holds nothing of any call."""
+    """The ASGI application behind ``/ocr``.  Holds nothing of any call but how many there were of late."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store, fetcher: Fetcher) -> None:
+    def __init__(self, settings: Settings, engine: Engine, store: Store, fetcher: Fetcher, calls: Calls) -> None:
         """Serve with these."""
         self._settings = settings
         self._engine = engine
         self._store = store
         self._fetcher = fetcher
+        self._calls = calls
+        self._proxies = settings.proxy_networks
+        self._address_rate = Rate(settings.rate_address)
+        self._app_rate = Rate(settings.rate_app)
         self._options = ReadOptions(
             limits=ImageLimits(max_bytes=MAX_PICTURE_BYTES, max_pixels=settings.max_pixels, formats=MARKETPLACE_FORMATS)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
-        await serve_call(scope, receive, send, partial(self._answer, scope))
+        await self._calls.serve(scope, receive, send, partial(self._answer, scope))
 
     async def _answer(self, scope: Scope, call: Call, body: Body) -> Answer:
         """The flow.  Every refusal and failure is raised, and becomes an answer in ``answers.failure`` alone."""
         if scope["method"] != "POST":
             raise GatewayRefusedError(WRONG_METHOD)
-        headers = Headers(scope=scope)
-        query = parse_pairs(scope["query_string"])
-        app = await sign_in(self._store, headers, query if self._settings.appcode_in_query else {})
-        call.app = app.id
-        if app.disabled:
-            raise GatewayRefusedError(APP_DISABLED)
-        content = await body.read(headers)
-        call.body_bytes = len(content)
-        form = parse_body(headers.get("content-type", ""), content)
-        upload = check_parameters(form, query, self._settings.ver_semantics)
-        page = await body.while_connected(self._read(upload))
-        return success(page, blocks=upload.blocks)
+        request = Request(scope, body, call, self._proxies)
+        self._address_rate.admit(address_block(request.address))
+        caller = await sign_in(self._store, self._settings, request)
+        self._app_rate.admit(caller.app.id)
+        async with billed_once(self._store, caller.claim, seconds=self._settings.deadline):
+            upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
+            page = await body.while_connected(self._read(call, upload))
+            return success(page, blocks=upload.blocks)
 
-    async def _read(self, upload: Upload) -> Page:
-        image_bytes = await self._image_bytes(upload)
+    async def _read(self, call: Call, upload: Upload) -> Page:
+        image_bytes = await self._image_bytes(call, upload)
         try:
-            return await self._engine.read(image_bytes, self._options)
+            with call.timed("read"):
+                page = await self._engine.read(image_bytes, self._options)
+            call.split("read", page.timings, "queue")
+            return page
         except ImageError as error:
             check = Check.URL_FORMAT if upload.url else Check.IMG
             raise CheckError(check, cause=error.code, internal=error.internal or str(error)) from None
 
-    async def _image_bytes(self, upload: Upload) -> bytes:
+    async def _image_bytes(self, call: Call, upload: Upload) -> bytes:
         if upload.file:
             return decode_file(upload.file)
         if upload.img:
             return decode_img(upload.img)
         try:
-            return await self._fetcher.fetch(decode_url(upload.url), max_bytes=MAX_PICTURE_BYTES)
+            with call.timed("fetch"):
+                return await self._fetcher.fetch(decode_url(upload.url), max_bytes=MAX_PICTURE_BYTES)
         except FetchError as error:
             cause = f"fetch_{error.reason}"
             raise CheckError(Check.URL_DOWNLOAD, cause=cause, internal=f"{error} {error.internal}") from None
 
 
-async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+async def not_found(calls: Calls, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a path that nothing is served under."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
@@ -93,4 +98,4 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
     async def refuse(_call: Call, _body: Body) -> Answer:
         raise GatewayRefusedError(wrong_path(scope["method"], scope["raw_path"]))
 
-    await serve_call(scope, receive, send, refuse)
+    await calls.serve(scope, receive, send, refuse)

@@ -8,19 +8,23 @@ import logging
 import shlex
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import hypercorn.asyncio
 from fastapi import FastAPI
+from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 
 import ziyan
 from ziyan.api.app import create_app
+from ziyan.api.body import MAX_BODY_BYTES
+from ziyan.api.connections import closing_ambiguous, serve_connections
 from ziyan.api.logs import configure_logging
+from ziyan.api.tls import tls_context
 from ziyan.engine.base import Engine
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import SettingsError
@@ -44,22 +48,25 @@ def serve(settings: Settings) -> None:
 
     Raises:
         ModelError: The weights are not installed; the text says how to.
-        SettingsError: The address cannot be listened on, or a key or address is unusable.
+        SettingsError: The address cannot be listened on, or a key, certificate or address is unusable.
         StoreError: The database does not answer.
         EngineError: The readers do not come up.
     """
     configure_logging(settings.log_level)
+    tls = tls_context(settings)
     locate(settings.models_dir, settings.model)
     store = Store.open(settings)
     try:
         trial = ensure_trial_app(store)
         with listen(settings.host, settings.port) as listener:
-            asyncio.run(_serve(settings, store, listener, trial))
+            asyncio.run(_serve(settings, store, listener, trial, tls))
     finally:
         store.close()
 
 
-async def _serve(settings: Settings, store: Store, listener: socket.socket, trial: Registration) -> None:
+async def _serve(
+    settings: Settings, store: Store, listener: socket.socket, trial: Registration, tls: ssl.SSLContext | None
+) -> None:
     stop = _stop_signal()
     engine = LocalEngine.from_settings(settings, eager=True)
     try:
@@ -68,7 +75,7 @@ async def _serve(settings: Settings, store: Store, listener: socket.socket, tria
         sys.stdout.write(welcome(settings, listener, trial))
         sys.stdout.flush()
         app = create_app(settings, engine, store)
-        await serve_app(app, listener, grace=settings.deadline + _GRACE_SECONDS, shutdown=stop.wait)
+        await serve_app(app, listener, grace=settings.deadline + _GRACE_SECONDS, shutdown=stop.wait, tls=tls)
     finally:
         await engine.close()
 
@@ -79,19 +86,22 @@ async def serve_app(
     *,
     grace: float,
     shutdown: Callable[[], Coroutine[Any, Any, object]],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2.
+    """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2.  It is not told of start and end.
 
     Args:
         app: The application.
         listener: The socket; closed at the end.
         grace: Seconds that accepted calls have to finish after ``shutdown`` returned.
         shutdown: Returns when it is time to stop.
+        tls: Certificate and key; None serves in the clear.
     """
     stop = asyncio.Event()
-    serving = asyncio.create_task(
-        hypercorn.asyncio.serve(cast("ASGIFramework", app), _config(listener), shutdown_trigger=stop.wait)
-    )
+    wrapped = ASGIWrapper(cast("ASGIFramework", closing_ambiguous(app)))
+    serving = asyncio.create_task(serve_connections(wrapped, listener, _config(), tls, stop.wait))
+    # glibc gives large blocks back at once and fetches them anew, a page at a time, until one has been freed once.
+    bytearray(MAX_BODY_BYTES)
     told = asyncio.ensure_future(shutdown())
     try:
         await asyncio.wait({serving, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -114,11 +124,10 @@ class _Config(Config):
         return [(b"Date" if protocol == "h11" else b"date", formatdate(usegmt=True).encode())]
 
 
-def _config(listener: socket.socket) -> Config:
+def _config() -> Config:
     config = _Config()
-    config.bind = f"fd://{listener.detach()}"
     config.backlog = _BACKLOG
-    config.graceful_timeout = float("inf")  # serve_app keeps the time; Hypercorn does so on some Pythons alone
+    config.max_app_queue_size = 3  # pieces of a body, of at most 256 KiB each, that wait for whoever reads it
     config.errorlog = logging.getLogger("hypercorn.error")
     config.keep_alive_timeout = 75.0  # longer than the pools of clients keep a connection, so that they close first
     config.keep_alive_max_requests = 1_000_000  # at the limit HTTP/2 calls in flight would be cut off
@@ -165,11 +174,13 @@ def welcome(settings: Settings, listener: socket.socket, trial: Registration) ->
     """What is printed once the service is ready: its address, the trial AppCode, and a command to try it with."""
     port = listener.getsockname()[1]
     host = _EVERY_ADDRESS.get(settings.host, settings.host)
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme, trust = ("https", ["-k"]) if settings.tls_cert else ("http", [])  # no certificate names a bare address
+    address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     moved = f" (port {settings.port} is taken)" if settings.port not in {0, port} else ""
     disabled = " (disabled)" if trial.app.disabled else ""
     command = [
         "curl",
+        *trust,
         "-H",
         f"Authorization: APPCODE {trial.appcode}",
         "-F",

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import pybase64
+
 from ziyan.api.form import Form, decode_percent
 from ziyan.api.refusals import Check, CheckError
 
@@ -50,9 +52,11 @@ def check_parameters(form: Form, query: Mapping[str, bytes], semantics: Literal[
     """
 
     def value(name: str) -> bytes:
-        return form.fields.get(name, b"").strip() or query.get(name, b"").strip()  # blank counts as absent
+        given = form.fields.get(name, b"")
+        given = given if given.strip() else query.get(name, b"")
+        return given if given.strip() else b""  # blank counts as absent
 
-    ver, url, img, file = value("ver") or b"0", value("url"), value("img"), b""
+    ver, url, img, file = value("ver").strip() or b"0", value("url").strip(), value("img"), b""
     if "img" in form.files and not form.fields.get("img", b"").strip() and form.files["img"].strip():
         img, file = b"", form.files["img"]
     if ver not in {b"0", b"1"}:
@@ -73,16 +77,32 @@ def decode_img(text: bytes) -> bytes:
     """
     if b"%" in text:  # encoded twice
         text = decode_percent(text)
-    text = text.strip()  # before spaces become "+": around the value they are no part of it
+    text = text.strip(_LINE_BREAKS).lstrip()  # before spaces become "+": around the value they are no part of it
     if prefix := _DATA_URI.match(text):
         text = text[prefix.end() :]
-    text = text.translate(_TO_STANDARD_ALPHABET, delete=_LINE_BREAKS).rstrip(b"=")
-    if len(text) * 3 // 4 > MAX_PICTURE_BYTES:
-        raise CheckError(Check.IMG, cause="image_too_large")
     try:
-        return binascii.a2b_base64(text + b"=" * (-len(text) % 4), strict_mode=True)
+        picture = pybase64.b64decode(text, validate=True)
+    except binascii.Error:
+        picture = _decode_sloppily(text)
+    if len(picture) > MAX_PICTURE_BYTES:
+        raise CheckError(Check.IMG, cause="image_too_large")
+    return picture
+
+
+def _decode_sloppily(text: bytes) -> bytes:
+    """Base64 in another alphabet, in lines, or with its padding lost: not looked for where the standard one is."""
+    text = _without_blanks_behind(text.translate(None, delete=_LINE_BREAKS)).translate(_TO_STANDARD_ALPHABET)
+    text = text.rstrip(b"=")
+    try:
+        return pybase64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error as error:
         raise CheckError(Check.IMG, cause="not_base64", internal=str(error)) from None
+
+
+def _without_blanks_behind(text: bytes) -> bytes:
+    """Spaces at the end are stray, unless just they complete the last group of four: then each was a ``+``."""
+    bare = text.rstrip(b" ")
+    return text if len(text) - len(bare) == -len(bare) % 4 and not bare.endswith(b"=") else bare
 
 
 def decode_file(content: bytes) -> bytes:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ziyan.bench import contests, dataset, display, endurance, rival, trials
+from ziyan.bench import contests, dataset, display, endurance, overhead, rival, trials
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
+from ziyan.bench.fuzzing import run as fuzzing
+from ziyan.bench.signing import SIGN_IN
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
@@ -81,6 +83,8 @@ def parser() -> argparse.ArgumentParser:
     _add_data(command)
     _add_engine(command)
     command.set_defaults(run=_crash)
+    _add_overhead(commands)
+    _add_fuzz(commands)
     return top
 
 
@@ -89,6 +93,34 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
         name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     return made
+
+
+def _add_overhead(commands: Any) -> None:
+    command = _command(commands, "overhead", "CPU time of a call but for reading, against a bare handler.")
+    command.add_argument(
+        "--signin", choices=tuple(SIGN_IN), default="appcode", help="how the caller signs in (default: %(default)s)"
+    )
+    command.add_argument("--rounds", type=_positive, default=20, help="of each of the two (default: %(default)s)")
+    command.add_argument("--calls", type=_positive, default=25, help="in each round (default: %(default)s)")
+    _add_out(command, "where the JSON file goes")
+    command.set_defaults(run=_overhead)
+
+
+def _add_fuzz(commands: Any) -> None:
+    command = _command(commands, "fuzz", "Send a running server broken, lying and half-sent requests, and good ones.")
+    command.add_argument("--minutes", type=_minutes, default=2.0, help="how long (default: %(default)g)")
+    command.add_argument("--seed", type=int, default=1, help="of the requests (default: %(default)s)")
+    command.add_argument(
+        "--port", type=int, default=0, help="that the server listens on, which the command starts (default: a free one)"
+    )
+    _add_out(command, "where the JSON file goes")
+    command.set_defaults(run=_fuzz)
+
+
+def _add_out(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument(
+        "--out", type=Path, default=Path("bench-out"), metavar="DIR", help=f"{what} (default: %(default)s)"
+    )
 
 
 def _add_data(command: argparse.ArgumentParser) -> None:
@@ -136,13 +168,7 @@ def _add_race(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="keeps the rival's own environment (default: %(default)s)",
     )
-    command.add_argument(
-        "--out",
-        type=Path,
-        default=Path("bench-out"),
-        metavar="DIR",
-        help="where the JSON file and the HTML page go (default: %(default)s)",
-    )
+    _add_out(command, "where the JSON file and the HTML page go")
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:
@@ -154,6 +180,13 @@ def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 24 * 60:
+        raise argparse.ArgumentTypeError("must be more than 0, and a day at most")
     return number
 
 
@@ -219,6 +252,14 @@ def _crash(args: argparse.Namespace) -> bool:
     label = max(_labels(args), key=lambda label: label.path.stat().st_size)
     settings = _settings(args, "model", "threads").model_copy(update={"workers": 1})
     return asyncio.run(trials.run_crash(LocalEngine.from_settings(settings), label))
+
+
+def _overhead(args: argparse.Namespace) -> bool:
+    return overhead.run(signin=args.signin, rounds=args.rounds, calls=args.calls, out=args.out)
+
+
+def _fuzz(args: argparse.Namespace) -> bool:
+    return fuzzing.run(minutes=args.minutes, seed=args.seed, port=args.port, out=args.out)
 
 
 if __name__ == "__main__":

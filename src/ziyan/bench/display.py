@@ -47,8 +47,15 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
 
 def save(out: Path, name: str, figures: dict[str, Any], page: str) -> None:
     """Write ``out/name.json`` and ``out/name.html`` and say so."""
-    out.mkdir(parents=True, exist_ok=True)
-    json_file, html_file = out / f"{name}.json", out / f"{name}.html"
-    json_file.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    save_figures(out, name, figures)
+    html_file = out / f"{name}.html"
     html_file.write_text(page, "utf-8")
-    say(f"written: {json_file}, {html_file}")
+    say(f"written: {html_file}")
+
+
+def save_figures(out: Path, name: str, figures: dict[str, Any]) -> None:
+    """Write ``out/name.json`` and say so."""
+    out.mkdir(parents=True, exist_ok=True)
+    json_file = out / f"{name}.json"
+    json_file.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    say(f"written: {json_file}")

@@ -1,4 +1,4 @@
-"""``ziyan apps create | list | show | disable | enable``: who may call."""
+"""``ziyan apps create | list | show | disable | enable | add | remove | restrict``: who may call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ziyan.errors import InputError
 from ziyan.settings import Settings
 
 if TYPE_CHECKING:
-    from ziyan.metering.credentials import App
+    from ziyan.metering.credentials import App, Credential
     from ziyan.metering.store import Store
 
 Command = Callable[[Settings, argparse.Namespace], int]
@@ -19,6 +19,7 @@ Command = Callable[[Settings, argparse.Namespace], int]
 CREATE_EXAMPLE = """\
 example:
   ziyan apps create "Invoice archive"
+  ziyan apps create --hmac "Invoice archive"
 """
 LIST_EXAMPLE = """\
 example:
@@ -36,7 +37,24 @@ ENABLE_EXAMPLE = """\
 example:
   ziyan apps enable trial
 """
+ADD_EXAMPLE = """\
+example:
+  ziyan apps add trial appkey
+  ziyan apps add --hmac trial appid
+"""
+REMOVE_EXAMPLE = """\
+example:
+  ziyan apps remove trial 0123456789abcdef
+"""
+RESTRICT_EXAMPLE = """\
+example:
+  ziyan apps restrict trial --allow 203.0.113.7,2001:db8::/32,*.example.com
+  ziyan apps restrict trial --allow '' --deny 198.51.100.0/24
+"""
 MAX_NAME_CHARS = 200
+KINDS = ("appcode", "appkey", "appid")
+HMAC_HELP = "own-platform calls are signed with HMAC-SHA256, not md5"
+ID_HELP = "the app's identifier, as ziyan apps list prints it"
 
 
 def add_parser(commands: Any) -> None:
@@ -44,22 +62,39 @@ def add_parser(commands: Any) -> None:
     group = commands.add_parser(
         "apps",
         help="register apps and see what they sign in with",
-        description="Apps, each with the AppCode it signs in with.",
+        description="Apps, each with what it signs in with: AppCodes, AppKeys and appids.",
     )
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    create = _add(actions, "create", "register an app and print its AppCode", CREATE_EXAMPLE, run_create)
+    create = _add(actions, "create", "register an app and print what it signs in with", CREATE_EXAMPLE, run_create)
     create.add_argument("name", metavar="NAME", type=_name, help="for people; need not be unique")
+    create.add_argument("--hmac", action="store_true", help=HMAC_HELP)
 
     _add(actions, "list", "print all apps, oldest first", LIST_EXAMPLE, run_list)
 
     for name, about, example, run in (
-        ("show", "print an app with its AppCodes", SHOW_EXAMPLE, run_show),
+        ("show", "print an app with what it signs in with", SHOW_EXAMPLE, run_show),
         ("disable", "refuse an app's calls from now on", DISABLE_EXAMPLE, run_disable),
         ("enable", "take a disabled app's calls again", ENABLE_EXAMPLE, run_enable),
     ):
         action = _add(actions, name, about, example, run)
-        action.add_argument("app", metavar="ID", help="the app's identifier, as ziyan apps list prints it")
+        action.add_argument("app", metavar="ID", help=ID_HELP)
+
+    add = _add(actions, "add", "let an app sign in with one more credential and print it", ADD_EXAMPLE, run_add)
+    add.add_argument("app", metavar="ID", help=ID_HELP)
+    add.add_argument("kind", metavar="KIND", choices=KINDS, help=f"which kind: {', '.join(KINDS)}")
+    add.add_argument("--hmac", action="store_true", help=f"of an appid: {HMAC_HELP}")
+
+    remove = _add(actions, "remove", "refuse one of an app's credentials for good", REMOVE_EXAMPLE, run_remove)
+    remove.add_argument("app", metavar="ID", help=ID_HELP)
+    remove.add_argument("credential", metavar="CREDENTIAL", help="its AppCode, AppKey or appid")
+
+    restrict = _add(
+        actions, "restrict", "say where an app's own-platform calls may come from", RESTRICT_EXAMPLE, run_restrict
+    )
+    restrict.add_argument("app", metavar="ID", help=ID_HELP)
+    for option, about in (("--allow", "take calls only from these; empty for anywhere"), ("--deny", "refuse these")):
+        restrict.add_argument(option, metavar="LIST", type=_sources, help=about)
 
 
 def _add(actions: Any, name: str, about: str, example: str, run: Command) -> argparse.ArgumentParser:
@@ -81,13 +116,24 @@ def _name(text: str) -> str:
     return name
 
 
+def _sources(text: str) -> tuple[str, ...]:
+    from ziyan.metering.sources import is_source
+    from ziyan.settings import listed
+
+    sources = tuple(dict.fromkeys(listed(text)))
+    for source in sources:
+        if not is_source(source):
+            raise argparse.ArgumentTypeError(f"{source!r} is no IP address, network or host name")
+    return sources
+
+
 def run_create(settings: Settings, args: argparse.Namespace) -> int:
     """Register an app."""
-    from ziyan.metering.credentials import register_app
+    from ziyan.metering.credentials import credentials, register_app
 
     with _store(settings) as store:
-        registered = register_app(store, args.name)
-    _print_app(registered.app, [registered.appcode])
+        registered = register_app(store, args.name, hmac=args.hmac)
+        _print_app(registered.app, credentials(store, registered.app.id))
     return 0
 
 
@@ -104,14 +150,12 @@ def run_list(settings: Settings, _args: argparse.Namespace) -> int:
 
 
 def run_show(settings: Settings, args: argparse.Namespace) -> int:
-    """Print an app with its AppCodes."""
-    from ziyan.metering.credentials import appcodes, get_app
+    """Print an app with what it signs in with."""
+    from ziyan.metering.credentials import credentials
 
     with _store(settings) as store:
-        app = get_app(store, args.app)
-        if app is None:
-            raise _no_such_app(args.app)
-        _print_app(app, appcodes(store, app.id))
+        app = _known(store, args.app)
+        _print_app(app, credentials(store, app.id))
     return 0
 
 
@@ -123,6 +167,42 @@ def run_disable(settings: Settings, args: argparse.Namespace) -> int:
 def run_enable(settings: Settings, args: argparse.Namespace) -> int:
     """Enable an app again."""
     return _switch(settings, args.app, disabled=False)
+
+
+def run_add(settings: Settings, args: argparse.Namespace) -> int:
+    """Add a credential."""
+    from ziyan.metering.credentials import Kind, add_credential
+
+    with _store(settings) as store:
+        credential = add_credential(store, args.app, Kind(args.kind), hmac=args.hmac)
+    if credential is None:
+        raise _no_such_app(args.app)
+    _print_credential(credential)
+    return 0
+
+
+def run_remove(settings: Settings, args: argparse.Namespace) -> int:
+    """Remove a credential."""
+    from ziyan.metering.credentials import remove_credential
+
+    with _store(settings) as store:
+        if not remove_credential(store, args.app, args.credential):
+            raise InputError(f"No app {args.app} has this credential; `ziyan apps show {args.app}` prints what it has")
+    print(f"{args.app}: removed")
+    return 0
+
+
+def run_restrict(settings: Settings, args: argparse.Namespace) -> int:
+    """Set where own-platform calls may come from; a list that is not given stays as it is."""
+    from ziyan.metering.credentials import set_app_sources
+
+    with _store(settings) as store:
+        app = _known(store, args.app)
+        allowed = app.allowed_sources if args.allow is None else args.allow
+        denied = app.denied_sources if args.deny is None else args.deny
+        set_app_sources(store, app.id, allowed=allowed, denied=denied)
+    _print_sources(allowed, denied)
+    return 0
 
 
 def _switch(settings: Settings, app_id: str, *, disabled: bool) -> int:
@@ -146,15 +226,43 @@ def _store(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
+def _known(store: Store, app_id: str) -> App:
+    from ziyan.metering.credentials import get_app
+
+    app = get_app(store, app_id)
+    if app is None:
+        raise _no_such_app(app_id)
+    return app
+
+
 def _no_such_app(app_id: str) -> InputError:
     return InputError(f"There is no app {app_id}; `ziyan apps list` shows them all")
 
 
-def _print_app(app: App, appcodes: list[str]) -> None:
-    print(f"id:       {app.id}\nname:     {app.name}")
-    print(f"created:  {app.created_at:%Y-%m-%d %H:%M} UTC\nstate:    {_state(app)}")
-    for appcode in appcodes:
-        print(f"AppCode:  {appcode}")
+def _print_app(app: App, credentials: list[Credential]) -> None:
+    print(f"id:         {app.id}\nname:       {app.name}")
+    print(f"created:    {app.created_at:%Y-%m-%d %H:%M} UTC\nstate:      {_state(app)}")
+    if app.allowed_sources or app.denied_sources:
+        _print_sources(app.allowed_sources, app.denied_sources)
+    for credential in sorted(credentials, key=lambda each: KINDS.index(each.kind)):
+        _print_credential(credential)
+
+
+def _print_credential(credential: Credential) -> None:
+    from ziyan.metering.credentials import Kind, is_hmac_appid
+
+    match credential.kind:
+        case Kind.APPCODE:
+            print(f"AppCode:    {credential.identifier}")
+        case Kind.APPKEY:
+            print(f"AppKey:     {credential.identifier}\nAppSecret:  {credential.secret}")
+        case _:
+            digest = "HMAC-SHA256" if is_hmac_appid(credential.identifier) else "md5"
+            print(f"appid:      {credential.identifier}\nsecret:     {credential.secret}\nsign:       {digest}")
+
+
+def _print_sources(allowed: tuple[str, ...], denied: tuple[str, ...]) -> None:
+    print(f"allowed:    {', '.join(allowed) or 'anywhere'}\ndenied:     {', '.join(denied) or 'nowhere'}")
 
 
 def _state(app: App) -> str:

@@ -29,12 +29,17 @@ _LEAST_SECRET = 16
 
 
 class Keyring:
-    """The derived keys.  Immutable, safe to share between threads."""
+    """The derived keys.  Immutable, safe to share between threads.
+
+    Attributes:
+        decoy: Something sealed that belongs to nobody, under the context ``decoy``.
+    """
 
     def __init__(self, master: bytes) -> None:
         """Derive the keys from ``master``."""
         self._cipher = AESGCM(_derive(master, b"ziyan: credentials at rest, 1"))
         self._lookup_key = _derive(master, b"ziyan: credential lookup, 1")
+        self.decoy = self.seal(f"{'0' * 16}:{'0' * 32}", "decoy")
 
     @classmethod
     def load(cls, settings: Settings) -> Keyring:

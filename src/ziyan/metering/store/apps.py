@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ziyan.metering.store.schema import accounts, apps, credentials
 
@@ -21,6 +21,8 @@ class App:
         name: For people.
         created_at: Moment of registration, UTC.
         disabled: Its credentials are refused.
+        allowed_sources: Where its own-platform calls must come from; empty for anywhere.
+        denied_sources: Where they must not come from.
     """
 
     id: str
@@ -28,6 +30,8 @@ class App:
     name: str
     created_at: datetime
     disabled: bool
+    allowed_sources: tuple[str, ...] = ()
+    denied_sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class SealedCredential:
 
     Attributes:
         id: Identifier; also what ``sealed`` is bound to.
-        kind: ``appcode``.
+        kind: ``appcode``, ``appkey`` or ``appid``.
         lookup: Keyed hash it is found by, 32 bytes.
         sealed: Its secret, encrypted.
     """
@@ -47,41 +51,63 @@ class SealedCredential:
     sealed: bytes
 
 
-_APP = (apps.c.id, apps.c.account_id, apps.c.name, apps.c.created_at, apps.c.disabled_at)
+_APP = (
+    apps.c.id,
+    apps.c.account_id,
+    apps.c.name,
+    apps.c.created_at,
+    apps.c.disabled_at,
+    apps.c.allowed_sources,
+    apps.c.denied_sources,
+)
 
 
-def add_app(connection: Connection, app: App, credential: SealedCredential) -> None:
-    """Store a new app under a new account of the same name, with its first credential."""
+def add_app(connection: Connection, app: App) -> None:
+    """Store a new app under a new account of the same name."""
     moment = _milliseconds(app.created_at)
     connection.execute(insert(accounts).values(id=app.account_id, name=app.name, created_at=moment))
     connection.execute(insert(apps).values(id=app.id, account_id=app.account_id, name=app.name, created_at=moment))
+
+
+def add_credential(connection: Connection, app_id: str, credential: SealedCredential, moment: datetime) -> None:
+    """Let an app sign in with one credential more."""
     connection.execute(
         insert(credentials).values(
             id=credential.id,
-            app_id=app.id,
+            app_id=app_id,
             kind=credential.kind,
             lookup=credential.lookup,
             sealed=credential.sealed,
-            created_at=moment,
+            created_at=_milliseconds(moment),
         )
     )
 
 
-def app_by_lookup(connection: Connection, lookup: bytes) -> App | None:
-    """The app that signs in with the credential of this keyed hash."""
-    statement = select(*_APP).join(credentials).where(credentials.c.lookup == lookup)
-    return _app(connection.execute(statement).one_or_none())
+def remove_credential(connection: Connection, credential_id: str) -> None:
+    """Let nobody sign in with a credential any more."""
+    connection.execute(delete(credentials).where(credentials.c.id == credential_id))
+
+
+def by_lookup(connection: Connection, lookup: bytes) -> tuple[App, SealedCredential] | None:
+    """The app that signs in with the credential of this keyed hash, and the credential."""
+    statement = (
+        select(*_APP, credentials.c.id.label("credential_id"), credentials.c.kind, credentials.c.sealed)
+        .join(credentials)
+        .where(credentials.c.lookup == lookup)
+    )
+    row = connection.execute(statement).one_or_none()
+    return row and (_app(row), SealedCredential(row.credential_id, row.kind, lookup, row.sealed))
 
 
 def app_by_id(connection: Connection, app_id: str) -> App | None:
     """The app of this identifier."""
-    return _app(connection.execute(select(*_APP).where(apps.c.id == app_id)).one_or_none())
+    row = connection.execute(select(*_APP).where(apps.c.id == app_id)).one_or_none()
+    return row and _app(row)
 
 
 def all_apps(connection: Connection) -> list[App]:
     """Every app, oldest first."""
-    rows = connection.execute(select(*_APP).order_by(apps.c.created_at, apps.c.id))
-    return [app for app in map(_app, rows) if app]
+    return [_app(row) for row in connection.execute(select(*_APP).order_by(apps.c.created_at, apps.c.id))]
 
 
 def credentials_of(connection: Connection, app_id: str) -> list[SealedCredential]:
@@ -100,11 +126,23 @@ def set_disabled(connection: Connection, app_id: str, moment: datetime | None) -
     return connection.execute(update(apps).where(apps.c.id == app_id).values(disabled_at=disabled_at)).rowcount == 1
 
 
-def _app(row: Row[*tuple[Any, ...]] | None) -> App | None:
-    if row is None:
-        return None
-    created_at = datetime.fromtimestamp(row.created_at / 1000, UTC)
-    return App(row.id, row.account_id, row.name, created_at, disabled=row.disabled_at is not None)
+def set_sources(connection: Connection, app_id: str, allowed: tuple[str, ...], denied: tuple[str, ...]) -> bool:
+    """Say where an app's own-platform calls may come from; False where there is no such app."""
+    statement = update(apps).where(apps.c.id == app_id)
+    values = {"allowed_sources": ",".join(allowed), "denied_sources": ",".join(denied)}
+    return connection.execute(statement.values(values)).rowcount == 1
+
+
+def _app(row: Row[*tuple[Any, ...]]) -> App:
+    return App(
+        id=row.id,
+        account_id=row.account_id,
+        name=row.name,
+        created_at=datetime.fromtimestamp(row.created_at / 1000, UTC),
+        disabled=row.disabled_at is not None,
+        allowed_sources=tuple(filter(None, row.allowed_sources.split(","))),
+        denied_sources=tuple(filter(None, row.denied_sources.split(","))),
+    )
 
 
 def _milliseconds(moment: datetime) -> int:

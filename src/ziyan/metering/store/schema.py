@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -44,10 +45,13 @@ apps = Table(
     Column("name", String(200), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
+    # Where own-platform calls may come from: addresses, networks and host names, separated by commas.
+    Column("allowed_sources", Text, nullable=False, server_default=""),
+    Column("denied_sources", Text, nullable=False, server_default=""),
 )
 
 #: What an app signs in with.  ``lookup`` is the keyed hash of its identifier, ``sealed`` the encrypted secret
-#: (an AppCode is both at once).
+#: (an AppCode is both at once, the other kinds are sealed as ``identifier:secret``).
 credentials = Table(
     "credentials",
     metadata,
@@ -58,4 +62,14 @@ credentials = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("lookup"),
+)
+
+#: What is honoured once: nonces of signed calls, and the signs of own-platform calls.  ``lookup`` is a keyed hash of
+#: what it is, ``holder`` tells the call that took it, and from ``expires_at`` on the row means nothing.
+taken = Table(
+    "taken",
+    metadata,
+    Column("lookup", LargeBinary(32), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("expires_at", BigInteger, nullable=False, index=True),
 )

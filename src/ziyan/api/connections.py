@@ -1,0 +1,312 @@
+"""Connections: Hypercorn's, made patient with old clients and steady against hostile ones.
+
+Hypercorn speaks HTTP/1.1 and HTTP/2 well, but takes a client that has said all it has to say for one that has hung up,
+does not skip empty lines between requests, and lets some sequences of HTTP/2 frames end in a traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar, cast
+
+import h2.errors
+import h2.events
+import h11
+from hypercorn.asyncio.task_group import TaskGroup
+from hypercorn.asyncio.tcp_server import TCPServer
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
+from hypercorn.typing import AppWrapper, ConnectionState
+from hypercorn.utils import parse_socket_addr
+from priority.priority import MissingStreamError, PriorityError, TooManyStreamsError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ziyan.api.answers import gateway_answer
+from ziyan.api.headers import new_request_id, raw_headers
+from ziyan.api.refusals import INVALID_BODY
+
+P = TypeVar("P", H11Protocol, H2Protocol)
+
+#: How long the answer to a client that has closed its side may take.  From here a client that only wants to send no
+#: more looks like one that has gone, and the time of the readers is not for those.
+HALF_CLOSED_SECONDS: Final = 10.0
+#: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
+MAX_RESETS: Final = 200
+_logger: Final = logging.getLogger("ziyan.connections")
+_RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
+_TLS_SECONDS: Final = 10.0
+
+
+async def serve_connections(
+    app: AppWrapper,
+    listener: Any,
+    config: Config,
+    tls: ssl.SSLContext | None,
+    stop: Callable[[], Any],
+) -> None:
+    """Serve on a listening socket until ``stop`` returns, and then until every connection has ended.
+
+    Calls that were accepted are finished; connections without one are closed.  Cancelling it cuts them all.
+    """
+    context = WorkerContext(None)
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        await Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
+
+    seconds = _TLS_SECONDS if tls else None
+    server = await asyncio.start_server(
+        connected,
+        sock=listener,
+        backlog=config.backlog,
+        ssl=tls,
+        ssl_handshake_timeout=seconds,
+        ssl_shutdown_timeout=seconds,
+    )
+    try:
+        await stop()
+        await context.terminated.set()
+        server.close()
+        while tasks:
+            await asyncio.wait(tasks)
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def closing_ambiguous(app: ASGIApp) -> ASGIApp:
+    """``app``, after whose answer the connection ends where a request said its length in two ways.
+
+    It is served by its chunks, as RFC 9112 §6.1 has it.  A proxy in front may have gone by the other length, and what
+    is left on the connection could be a request that somebody hid from the proxy: it must not be looked at.
+    """
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope.get("headers", ())}
+
+        async def send_closing(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"Connection", b"close")]}
+            await send(message)
+
+        ambiguous = {b"content-length", b"transfer-encoding"} <= names
+        await app(scope, receive, send_closing if ambiguous else send)
+
+    return serve
+
+
+class Connection(TCPServer):
+    """One connection; answers also a client that has closed its side of it, and holds on to none that has gone."""
+
+    def __init__(self, *args: Any) -> None:
+        """Take what Hypercorn's own takes."""
+        super().__init__(*args)
+        self._settled = asyncio.Event()
+        self._settled.set()
+
+    async def run(self) -> None:
+        """Serve it to its end.  What goes wrong costs this connection alone, and is named without its content."""
+        try:
+            peer, socket = self.writer.get_extra_info("ssl_object"), self.writer.get_extra_info("socket")
+            addresses = [parse_socket_addr(socket.family, of()) for of in (socket.getpeername, socket.getsockname)]
+            async with TaskGroup(self.loop) as task_group:
+                self._task_group = task_group
+                self.protocol = _Protocols(
+                    self.app,
+                    self.config,
+                    self.context,
+                    task_group,
+                    ConnectionState(self.state),
+                    peer is not None,
+                    *addresses,
+                    self.protocol_send,
+                    peer.selected_alpn_protocol() if peer else None,
+                )
+                await self.protocol.initiate()
+                await self.idle_task.restart(task_group, self._idle_timeout)
+                await self._read_data()
+        except* OSError:  # the client has reset the connection
+            pass
+        except* Exception as errors:  # noqa: BLE001 - this connection's alone, and worth a line without its bytes
+            _logger.info("connection failed", extra={"fields": {"error": ", ".join(_kinds(errors))}})
+        finally:
+            await self._close()
+
+    async def protocol_send(self, event: Event) -> None:
+        """Pass on what a protocol wants sent or done, and note whether calls are under way."""
+        if isinstance(event, Closed) or (isinstance(event, Updated) and event.idle):
+            self._settled.set()
+        elif isinstance(event, Updated):
+            self._settled.clear()
+        await super().protocol_send(event)
+
+    async def _read_data(self) -> None:
+        with suppress(OSError):
+            while data := await self.reader.read(_RECEIVE_BYTES):
+                await self.protocol.handle(RawData(data))
+            await self.protocol.handle(RawData(b""))  # the end: a body that has not come whole never will
+            if self.writer.can_write_eof():  # TLS cannot be half-closed
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._settled.wait(), HALF_CLOSED_SECONDS)
+        await self.protocol.handle(Closed())
+        await self.idle_task.stop()  # or it would hold on to the socket until its time is up
+
+    async def _idle_timeout(self) -> None:
+        # An answer that was under way when the client left starts the timer once more.
+        if not (self.reader.at_eof() or self.writer.is_closing()):
+            await super()._idle_timeout()
+
+    async def _close(self) -> None:
+        with suppress(OSError):  # TLS that does not end as it should
+            await super()._close()
+
+
+def _kinds(error: BaseException) -> list[str]:
+    if isinstance(error, BaseExceptionGroup):
+        return [kind for inner in error.exceptions for kind in _kinds(inner)]
+    return [type(error).__name__]
+
+
+class _Protocols(ProtocolWrapper):
+    """Chooses between our two protocols as Hypercorn does between its own."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        http2 = isinstance(self.protocol, H2Protocol)
+        self.protocol = self._made(_H2) if http2 else self._made(_H11)
+
+    def _made(self, kind: type[P]) -> P:
+        return kind(
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.state,
+            self.ssl,
+            self.client,
+            self.server,
+            self.send,
+        )
+
+    async def handle(self, event: Event) -> None:
+        try:
+            return await self.protocol.handle(event)
+        except H2ProtocolAssumedError as error:
+            protocol, data = self._made(_H2), error.data
+            self.protocol = protocol
+            await protocol.initiate()
+        except H2CProtocolRequiredError as error:
+            protocol, data = self._made(_H2), error.data
+            self.protocol = protocol
+            await protocol.initiate(error.headers, error.settings)
+        if data:
+            await protocol.handle(RawData(data))
+        await self.send(Updated(idle=protocol.idle))  # the request that it began with was none
+
+
+class _H11(H11Protocol):
+    """HTTP/1, with the contract's headers also where the request is none."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.connection = _Requests(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+
+    async def _send_error_response(self, status_code: int) -> None:
+        headers = [*raw_headers(gateway_answer(INVALID_BODY), new_request_id(), "1.1"), (b"Connection", b"close")]
+        headers += self.config.response_headers("h11")
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        await self._send_h11_event(h11.EndOfMessage())
+
+
+class _Requests(h11.Connection):
+    """Skips empty lines before a request line (RFC 9112 §2.2): old clients end a body with one."""
+
+    def next_event(self) -> Any:
+        if self.their_state is h11.IDLE:
+            waiting = self.trailing_data[0]
+            if blank := len(waiting) - len(waiting.lstrip(b"\r\n")):
+                self._receive_buffer.maybe_extract_at_most(blank)
+        return super().next_event()
+
+
+class _H2(H2Protocol):
+    """HTTP/2, steady when streams end before their time."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.streams = _Streams()
+        self._resets = 0
+
+    async def handle(self, event: Event) -> None:
+        await super().handle(event)
+        if isinstance(event, Closed):  # or answers that the client has left no room for would wait for ever
+            for stream_id in list(self.stream_buffers):
+                await self._forget(stream_id)
+
+    async def _handle_events(self, events: list[h2.events.Event]) -> None:
+        await super()._handle_events(events)
+        for event in events:
+            if isinstance(event, h2.events.StreamReset):
+                self._resets += 1
+                await self._forget(event.stream_id)
+        if self._resets > MAX_RESETS:
+            self.connection.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
+            await self._flush()
+            await self.send(Closed())
+        elif any(isinstance(event, h2.events.StreamReset | h2.events.RequestReceived) for event in events):
+            await self.send(
+                Updated(idle=self.idle)
+            )  # or nobody would close a connection whose last call was taken back
+
+    async def _forget(self, stream_id: int) -> None:
+        """Nothing will be sent on this stream; Hypercorn would keep its place until the connection ends."""
+        if buffer := self.stream_buffers.pop(stream_id, None):
+            await buffer.close()
+        with suppress(MissingStreamError):
+            self.priority.remove_stream(stream_id)
+
+    async def _create_stream(self, request: h2.events.RequestReceived) -> None:
+        pseudo = {name: value for name, value in request.headers if name.startswith(b":")}
+        if b":path" in pseudo and all(value.isascii() for value in pseudo.values()):
+            try:
+                return await super()._create_stream(request)
+            except TooManyStreamsError:  # it has named a thousand that it never opened
+                del self.streams[request.stream_id], self.stream_buffers[request.stream_id]
+        self.connection.reset_stream(request.stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+
+    async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
+        with suppress(PriorityError):  # loops, and more streams than are kept; priorities are advice
+            await super()._priority_updated(event)
+
+    async def _send_data(self, stream_id: int) -> None:
+        try:
+            await super()._send_data(stream_id)
+        except KeyError:  # forgotten while it was being sent
+            await self._forget(stream_id)
+
+
+class _Streams(dict[int, Any]):
+    """Streams by number; what still comes for one that has ended is dropped."""
+
+    def __missing__(self, _stream_id: int) -> _Ended:
+        return _Ended()
+
+
+class _Ended:
+    idle = True
+
+    async def handle(self, _event: object) -> None:
+        return

@@ -1,0 +1,69 @@
+"""What is honoured once: nonces of signed calls, and signs of own-platform calls.
+
+They are kept in the database because several gateway processes share them.  What is kept is a keyed hash, until a
+moment after which whoever judges the call refuses it anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from ziyan.metering.store import Store
+from ziyan.metering.store import taken as table
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What one call has taken.
+
+    Attributes:
+        lookup: Keyed hash of it.
+        holder: Tells this call's taking from another's.
+    """
+
+    lookup: bytes
+    holder: str
+
+
+async def take(store: Store, kind: str, identifier: str, *, now: int, until: int) -> Ticket | None:
+    """Take it for oneself; None where another call has it.  One statement decides, also between processes.
+
+    Args:
+        store: The database.
+        kind: What it is; identifiers of different kinds do not meet.
+        identifier: Which one.
+        now: This moment, in milliseconds since 1970.
+        until: The moment from which it may be taken again.
+
+    Raises:
+        StoreError: The database is away.
+    """
+    ticket = Ticket(store.keyring.lookup(kind, identifier), uuid4().hex)
+
+    def work(connection: Connection) -> bool:
+        won = table.take(connection, ticket.lookup, ticket.holder, now=now, until=until)
+        table.sweep(connection, now)
+        return won
+
+    return ticket if await store.run(work, write=True) else None
+
+
+async def keep(store: Store, ticket: Ticket, *, until: int) -> None:
+    """Hold it until another moment than was said when it was taken.
+
+    Raises:
+        StoreError: The database is away.
+    """
+    await store.run(lambda connection: table.set_expiry(connection, ticket.lookup, ticket.holder, until), write=True)
+
+
+async def give_back(store: Store, ticket: Ticket) -> None:
+    """Let others take it.
+
+    Raises:
+        StoreError: The database is away.
+    """
+    await store.run(lambda connection: table.give_back(connection, ticket.lookup, ticket.holder), write=True)

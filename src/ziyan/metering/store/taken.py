@@ -1,0 +1,49 @@
+"""SQL on what is honoured once.  Every function runs inside the transaction it is given."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, select, text, update
+from sqlalchemy.types import LargeBinary
+
+from ziyan.metering.store.schema import taken
+
+_SWEPT_AT_ONCE: Final = 10
+#: So much longer a row lies than it means something: another machine's clock may be late.
+_CLOCK_SKEW_MS: Final = 60_000
+
+#: Understood by SQLite and PostgreSQL alike.  Of any number that run at once, exactly one changes a row.
+_TAKE: Final = text(
+    "INSERT INTO taken (lookup, holder, expires_at) VALUES (:lookup, :holder, :until) "
+    "ON CONFLICT (lookup) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at "
+    "WHERE taken.expires_at <= :now"
+).bindparams(bindparam("lookup", type_=LargeBinary))
+
+
+def take(connection: Connection, lookup: bytes, holder: str, *, now: int, until: int) -> bool:
+    """Take what nobody holds at ``now``; False where somebody does.  Moments are milliseconds since 1970."""
+    row = {"lookup": lookup, "holder": holder, "now": now, "until": until}
+    return connection.execute(_TAKE, row).rowcount == 1
+
+
+def sweep(connection: Connection, now: int) -> None:
+    """Delete a few rows that mean nothing any more: more than one call adds, so that the table stays small."""
+    expired = (
+        select(taken.c.lookup)
+        .where(taken.c.expires_at < now - _CLOCK_SKEW_MS)
+        .order_by(taken.c.expires_at)
+        .limit(_SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)  # PostgreSQL's; whoever sweeps waits for nobody, so there is no deadlock
+    )
+    connection.execute(delete(taken).where(taken.c.lookup.in_(expired)))
+
+
+def set_expiry(connection: Connection, lookup: bytes, holder: str, until: int) -> None:
+    """Hold until another moment what this holder took."""
+    connection.execute(update(taken).where(taken.c.lookup == lookup, taken.c.holder == holder).values(expires_at=until))
+
+
+def give_back(connection: Connection, lookup: bytes, holder: str) -> None:
+    """Let go of what this holder took."""
+    connection.execute(delete(taken).where(taken.c.lookup == lookup, taken.c.holder == holder))

@@ -1,0 +1,296 @@
+"""docs/contract.md §2 over HTTP/2, with prior knowledge and over TLS, and what a hostile client may do with it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import socket
+from collections.abc import Callable
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.settings
+import pytest
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+from hypercorn.typing import ConnectionState
+from priority import DeadlockError
+
+from tests.api.certificates import Certificate, certificate
+from tests.api.conftest import Service
+from tests.api.test_connections import BODY, READ, WaitingEngine, wait_for
+from tests.api.wire import Connection, Http2, fingerprint, http2_call, http2_headers, request
+from ziyan.api import calls, connections
+from ziyan.api.connections import MAX_RESETS
+from ziyan.api.tls import tls_context
+
+NEITHER = '{"ok":0,"msg":"img或url必传一个"}'.encode()
+FORM_TYPE = ("content-type", "application/x-www-form-urlencoded")
+#: Of a call that is answered before its body has come.
+UNKNOWN = [*http2_headers("POST", "/ocr"), ("authorization", "APPCODE unknown")]
+
+__all__ = ["certificate"]
+
+
+def appcode(service: Service) -> tuple[str, str]:
+    return "authorization", f"APPCODE {service.caller.appcode}"
+
+
+def assert_666(answer: tuple[dict[str, str], bytes]) -> None:
+    headers, body = answer
+    headers = dict(headers)
+    assert body == NEITHER
+    assert headers.pop("date")
+    assert headers.pop("x-ca-request-id")
+    assert headers == {
+        ":status": "666",
+        "content-type": "application/json; charset=UTF-8",
+        "content-length": str(len(body)),
+        "x-ca-error-message": "OK",
+        "x-ziyan-billed": "0",
+    }
+
+
+def test_a_666_over_http_2_has_lower_case_names(service: Service) -> None:
+    headers = [*http2_headers("POST", "/ocr"), FORM_TYPE, appcode(service)]
+    assert_666(http2_call(service.port, headers, b"img=&url="))
+
+
+def test_a_666_over_tls_with_alpn(service_with: Callable[..., Service], certificate: Certificate) -> None:
+    service = service_with(tls_cert=str(certificate.file), tls_key=str(certificate.key))
+    with Http2(service.port, certificate.trusting("h2")) as client:
+        assert client.socket.selected_alpn_protocol() == "h2"
+        assert_666(client.answer(client.post(b"img=&url=", FORM_TYPE, appcode(service))))
+        headers, body = client.answer(client.post(BODY, appcode(service)))
+        assert (headers[":status"], json.loads(body)["data"]) == ("200", READ)
+    for protocols in ((), ("http/1.1",), ("h2c", "http/1.1")):
+        with Connection(service.port, certificate.trusting(*protocols)) as connection:
+            connection.send(request(b"img=&url=", appcode=service.caller.appcode))
+            reply = connection.read_reply()
+        assert (reply.status, reply.body, reply["X-Ca-Error-Message"]) == (666, NEITHER, "OK")
+
+
+def test_what_is_no_tls_does_not_harm_a_service_with_tls(
+    service_with: Callable[..., Service], certificate: Certificate, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = service_with(tls_cert=str(certificate.file), tls_key=str(certificate.key))
+    with Connection(service.port) as connection:
+        connection.send(request(BODY))
+        assert b"200" not in connection.rest()
+    with Connection(service.port, certificate.trusting()) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode)[:-9])
+        connection.reset()
+    with Connection(service.port, certificate.trusting()) as connection:
+        connection.send(request(b"", appcode=service.caller.appcode))
+        assert connection.read_reply().status == 666
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_calls_on_one_connection_do_not_mix(service: Service) -> None:
+    pictures = [f"picture {number}".encode() * 10_000 for number in range(20)]
+    with Http2(service.port) as client:
+        streams = [client.post(b"img=" + base64.b64encode(picture), appcode(service)) for picture in pictures]
+        found = [json.loads(client.answer(stream)[1])["data"] for stream in streams]
+    assert found == [fingerprint(picture) for picture in pictures]
+
+
+def test_an_upgrade_from_http_1_is_answered_over_http_2(service: Service) -> None:
+    with Http2(service.port) as client:
+        client.client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        settings = (client.client.initiate_upgrade_connection() or b"").decode()
+        upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", f"HTTP2-Settings: {settings}")
+        sent = request(method="GET", headers=upgrade, content_type=None).replace(b"Content-Length: 0\r\n", b"")
+        client.socket.sendall(sent)
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += client.socket.recv(1 << 16)
+        head, _, rest = received.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101")
+        client.take(rest)  # and only now sends the preface
+        assert client.answer(1)[0]["x-ca-error-code"] == "I405UM"
+
+
+def test_a_refusal_reaches_a_client_that_is_still_sending(service: Service) -> None:
+    with Http2(service.port) as client:
+        headers, _ = client.answer(client.post(b"a" * (20 << 20), ("authorization", "APPCODE unknown")))
+        assert headers["x-ca-error-code"] == "A400AC"
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+
+
+def test_what_still_comes_for_an_answered_call_is_dropped(service: Service) -> None:
+    with Http2(service.port) as client:
+        stream = client.send_headers(UNKNOWN)
+        assert client.answer(stream)[0]["x-ca-error-code"] == "A400AC"
+        client.client.send_data(stream, b"a" * 10_000, end_stream=True)
+        client.flush()
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        http2_headers("POST", "/图"),
+        [(":method", "CONNECT"), (":authority", "ocr.example")],
+        http2_headers("PÖST", "/ocr"),
+    ],
+)
+def test_a_request_that_is_none_costs_its_stream_alone(
+    service: Service, headers: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    with Http2(service.port) as client:
+        client.client.config.validate_outbound_headers = False
+        client.wait_for_reset(client.send_headers(headers, end=True))
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+# --- streams that are taken back ----------------------------------------------------------------------------------
+
+
+def test_calls_that_are_taken_back_leave_nothing_behind(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    with Http2(service.port) as client:
+        for number in range(MAX_RESETS):
+            stream = client.send_headers([*http2_headers("POST", "/ocr"), appcode(service)], end=bool(number % 2))
+            client.client.reset_stream(stream)
+        client.flush()
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_a_client_that_takes_back_too_many_is_sent_away(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    with Http2(service.port) as client:
+        for _ in range(MAX_RESETS * 2):
+            stream = client.client.get_next_available_stream_id()
+            client.client.send_headers(stream, [*http2_headers("POST", "/ocr"), appcode(service)])
+            client.client.reset_stream(stream)
+        client.flush()
+        client.wait_for_end()
+        assert client.terminated
+        assert client.terminated.error_code == h2.errors.ErrorCodes.ENHANCE_YOUR_CALM
+    assert service.post(b"ver=7").status == 666
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_a_call_taken_back_while_it_is_read_is_cancelled(service_with: Callable[..., Service]) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine)
+    with Http2(service.port) as client:
+        stream = client.post(BODY, appcode(service))
+        assert engine.reading.wait(20)
+        client.client.reset_stream(stream)
+        client.flush()
+        assert engine.cancelled.wait(20)
+
+
+def test_an_answer_taken_back_half_way_costs_its_stream_alone(service: Service) -> None:
+    with Http2(service.port) as client:
+        client.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})  # let no answer out
+        stream = client.post(b"img=", appcode(service))
+        while stream not in client.headers:
+            client.receive()
+        client.client.reset_stream(stream)
+        client.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1000})
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+
+
+def test_a_call_taken_back_after_its_answer_costs_nothing(service: Service) -> None:
+    with Http2(service.port) as client:
+        stream = client.send_headers(UNKNOWN)
+        assert client.answer(stream)[0]["x-ca-error-code"] == "A400AC"
+        client.client.reset_stream(stream)
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+
+
+async def test_a_stream_forgotten_while_it_is_being_sent_is_dropped() -> None:
+    async def nothing(*_: object) -> None:
+        return
+
+    state = ConnectionState({})
+    protocol = connections._H2(nothing, Config(), WorkerContext(None), None, state, False, None, None, nothing)
+    protocol.priority.insert_stream(1)
+    await protocol._send_data(1)
+    with pytest.raises(DeadlockError):  # there is nothing left to send
+        next(protocol.priority)
+
+
+def test_an_answer_that_the_client_leaves_no_room_for_ends_with_the_connection(
+    service_with: Callable[..., Service], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    service = service_with(grace=60)
+    with Http2(service.port) as client:
+        client.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        stream = client.post(b"img=", appcode(service))
+        while stream not in client.headers:
+            client.receive()
+    service.ask_to_stop()
+    service.wait_for_end()
+    assert "were cut" not in caplog.text
+
+
+def test_an_answer_that_is_not_taken_is_given_up(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "ziyan.calls")
+    monkeypatch.setattr(calls, "_SEND_SECONDS", 0.05)
+    service = service_with()
+    with Http2(service.port) as client:
+        client.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        client.post(b"img=", appcode(service))
+        wait_for(lambda: [record.fields["status"] for record in caplog.records] == [499])
+
+
+def test_priorities_of_streams_that_never_come_do_no_harm(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    def priority(stream: int, parent: int) -> bytes:
+        return b"\0\0\5\2\0" + stream.to_bytes(4, "big") + parent.to_bytes(4, "big") + b"\x10"
+
+    with Http2(service.port) as client:
+        client.flush()
+        for number in range(1200):
+            client.socket.sendall(priority(1_000_001 + 2 * number, 0))
+        client.wait_for_reset(client.post(b"img=", appcode(service)))
+    assert service.post(b"ver=7").status == 666
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+# --- the end ------------------------------------------------------------------------------------------------------
+
+
+def test_shutdown_finishes_what_was_accepted_over_http_2(service_with: Callable[..., Service]) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine)
+    with Http2(service.port) as client, Http2(service.port) as idle:
+        idle.flush()
+        stream = client.post(BODY, appcode(service))
+        assert engine.reading.wait(20)
+        service.ask_to_stop()
+        idle.wait_for_end()
+        late = client.send_headers([*http2_headers("POST", "/ocr"), appcode(service)], end=True)
+        client.wait_for_reset(late)
+        engine.finish()
+        headers, body = client.answer(stream)
+        client.wait_for_end()
+    assert (headers[":status"], json.loads(body)["data"]) == ("200", READ)
+    service.wait_for_end()
+    with pytest.raises(ConnectionError):
+        socket.create_connection(("127.0.0.1", service.port), timeout=20)
+
+
+def test_shutdown_finishes_what_was_accepted_over_tls(
+    service_with: Callable[..., Service], certificate: Certificate
+) -> None:
+    engine = WaitingEngine()
+    service = service_with(engine=engine, tls_cert=str(certificate.file), tls_key=str(certificate.key))
+    with Connection(service.port, certificate.trusting()) as connection:
+        connection.send(request(BODY, appcode=service.caller.appcode))
+        assert engine.reading.wait(20)
+        service.ask_to_stop()
+        engine.finish()
+        assert json.loads(connection.read_reply().body)["data"] == READ
+    service.wait_for_end()
+
+
+def test_no_certificate_is_no_tls(service: Service) -> None:
+    assert tls_context(service.settings) is None

@@ -1,0 +1,1 @@
+curl -i -k -X POST 'https://ocr.market.example/ocr'  -H 'Authorization:APPCODE 你自己的AppCode' --data 'img=%E5%9B%BE%E7%89%87base64%E7%BC%96%E7%A0%81&url=https%3A%2F%2Fwww.example.com%2Fimages%2Focrtest.jpg&ver=0'
