@@ -6,16 +6,14 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ziyan import __version__
 from ziyan.cli import apps, models, read, serve
+from ziyan.cli.actions import Command
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
-
-#: What a command's parser is set to call: settings and arguments in, exit status out.
-Command = Callable[[Settings, argparse.Namespace], int]
 
 INTERRUPTED = 130
 

