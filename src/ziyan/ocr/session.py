@@ -31,6 +31,8 @@ _BF16 = ("avx512_bf16", "amx_bf16")
 #: Layers that OpenVINO stays prepared for in shapes other than the present one: by default 5,000, at some 4 MiB for
 #: each shape of a detector.  These are some eight shapes; preparing again costs a detector a fifth of its time.
 _LAYERS_KEPT = 500
+#: A side that every network takes, small.
+_SMALL = 64
 
 
 class Session(Protocol):
@@ -106,6 +108,10 @@ class OpenVinoSession:
             },
         )
         self._requests = threading.local()
+        # The first conversions of arrays in a process fill tables of OpenVINO's binding, under a lock that is held while
+        # it waits for the interpreter: two threads at once would wait for each other for ever.  So the first is alone.
+        _, *sizes = self._compiled.input(0).get_partial_shape()
+        self.run(np.zeros([1, *(_SMALL if size.is_dynamic else size.get_length() for size in sizes)], np.float32))
 
     def run(self, batch: Tensor) -> Tensor:
         """See ``Session.run``."""
