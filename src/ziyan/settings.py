@@ -59,7 +59,12 @@ class Settings(BaseSettings):
     workers: Count | Auto = Field("auto", description="Reading processes; auto: one for each two cores.")
     threads: Count | Auto = Field("auto", description="Threads of each reading process; auto: cores / workers.")
     queue: int = Field(8, ge=1, le=10_000, description="Pictures that may wait for a reader; more are refused (503).")
-    deadline: float = Field(30.0, gt=0, le=600, description="Seconds after which reading one picture is stopped (504).")
+    deadline: float = Field(
+        30.0,
+        gt=0,
+        le=600,
+        description="Seconds after which a picture is given up (504), waiting for a reader included.",
+    )
     worker_memory: int = Field(
         1200, ge=200, description="MiB of resident memory at which a reading process is replaced after its picture."
     )

@@ -148,6 +148,12 @@ def test_a_taken_port_gives_way_to_a_free_one(host: str) -> None:
             assert second.getsockname()[1] not in {0, port}
 
 
+def test_small_packets_are_sent_at_once() -> None:
+    """asyncio switches Nagle's algorithm off for sockets that are named as TCP, and what they accept."""
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 @pytest.mark.parametrize("host", ["192.0.2.1", "not a host", "256.0.0.1"])
 def test_an_address_of_another_machine_is_told(host: str) -> None:
     with pytest.raises(SettingsError, match="ZIYAN_HOST"):

@@ -210,6 +210,15 @@ def test_nonce_reused(service: Service, key: Credential) -> None:
     assert was_read(service.send(signed(key, X_Ca_Nonce="once")))
 
 
+def test_a_nonce_cannot_be_moved_into_a_listed_name(service: Service, key: Credential) -> None:
+    """A nonce ``n:`` signs the line ``X-Ca-Nonce:n:``; so would a header named ``X-Ca-Nonce:n`` that is not sent."""
+    sent = signed(key, X_Ca_Nonce="moved:")
+    assert was_read(service.send(sent))
+    moved = sent.replace(b"X-Ca-Key,X-Ca-Nonce,", b"X-Ca-Key,X-Ca-Nonce:moved,")
+    moved = moved.replace(b"X-Ca-Nonce: moved:", b"X-Ca-Nonce: fresh")
+    assert error_of(service.send(moved))[:2] == (403, "A403IS")
+
+
 def test_a_nonce_belongs_to_its_appkey(service: Service, key: Credential) -> None:
     another = add_credential(service.store, service.caller.app.id, Kind.APPKEY)
     for each in (key, another):

@@ -158,7 +158,9 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _bound(family: int, kind: int, address: tuple[object, ...]) -> socket.socket:
-    listener = socket.socket(family, kind)
+    # Named as TCP, or asyncio leaves Nagle's algorithm on: an answer's second packet would wait for an acknowledgement
+    # that clients put off, some 40 ms on a connection that is kept.
+    listener = socket.socket(family, kind, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

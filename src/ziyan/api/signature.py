@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -21,6 +22,8 @@ MAX_ECHO_BYTES: Final = 1_024
 _LINES: Final = ("accept", "content-md5", "content-type", "date")
 _NEVER_LISTED: Final = {"x-ca-signature", "x-ca-signature-headers", *_LINES}
 _ANYTHING: Final = b"*/*"
+#: A header's name: a token of RFC 9110, section 5.6.2.
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _DIGESTS: Final = {b"": "sha256", b"hmacsha256": "sha256", b"hmacsha1": "sha1"}
 #: For the header that shows the text: line ends as ``#``, every other control character as ``?``.
 _PRINTABLE: Final = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], "?") | dict.fromkeys(b"\r\n", "#")
@@ -133,10 +136,14 @@ def _header_blocks(request: SignedRequest) -> dict[bytes, int]:
 
 
 def _listed(request: SignedRequest) -> list[str]:
-    """The names in X-Ca-Signature-Headers, in its order and spelling."""
+    """The names in X-Ca-Signature-Headers, in its order and spelling.
+
+    What cannot be a header's name is left out: listed as ``X-Ca-Nonce:n``, a nonce ``n:`` would be signed without its
+    header being so, which could then be exchanged.
+    """
     text = request.headers.get("x-ca-signature-headers", b"").decode()
     names = dict.fromkeys(name.strip() for name in text.split(","))
-    return [name for name in names if name and name.lower() not in _NEVER_LISTED]
+    return [name for name in names if _NAME.fullmatch(name) and name.lower() not in _NEVER_LISTED]
 
 
 def _block(request: SignedRequest, names: Iterable[str]) -> bytes:

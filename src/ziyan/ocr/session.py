@@ -108,8 +108,8 @@ class OpenVinoSession:
             },
         )
         self._requests = threading.local()
-        # The first conversions of arrays in a process fill tables of OpenVINO's binding, under a lock that is held while
-        # it waits for the interpreter: two threads at once would wait for each other for ever.  So the first is alone.
+        # The first conversions of arrays in a process fill tables of OpenVINO's binding, under a lock that is
+        # held while waiting for the interpreter: two threads at once would wait for each other for ever.
         _, *sizes = self._compiled.input(0).get_partial_shape()
         self.run(np.zeros([1, *(_SMALL if size.is_dynamic else size.get_length() for size in sizes)], np.float32))
 
