@@ -105,7 +105,7 @@ def test_a_rectangle_is_the_ribbon_of_four_points() -> None:
     np.testing.assert_array_equal(turn(place, 2), np.roll(place, -2, axis=0))
 
 
-def test_a_large_ribbon_is_shrunk_smoothly_and_a_small_one_keeps_its_proportions() -> None:
-    line = np.concatenate([quad(0, 0, 400, 200)[:2], quad(0, 0, 400, 200)[2:]])
-    doubled = np.concatenate([np.linspace(line[0], line[1], 4), np.linspace(line[2], line[3], 4)]).astype(np.float32)
-    assert cut_line(white(400, 200), doubled).shape == (LINE_HEIGHT, 96, 3)
+def test_a_large_ribbon_is_shrunk_in_proportion() -> None:
+    place = quad(0, 0, 400, 200)
+    ribbon = np.concatenate([np.linspace(place[0], place[1], 4), np.linspace(place[2], place[3], 4)]).astype(np.float32)
+    assert cut_line(white(400, 200), ribbon).shape == (LINE_HEIGHT, 96, 3)
