@@ -6,9 +6,7 @@ import asyncio
 import base64
 import json
 import logging
-import re
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -307,58 +305,6 @@ def test_shutdown_does_not_wait_for_ever(
         service.wait_for_end()
     assert engine.cancelled.is_set()
     assert "were cut" in caplog.text
-
-
-# --- the memory of bodies -----------------------------------------------------------------------------------------
-
-
-def test_bodies_beyond_the_memory_for_all_are_refused_until_some_is_given_back(
-    service_with: Callable[..., Service],
-) -> None:
-    service = service_with(body_memory=8)
-    half = request(b"img=QUJD&pad=" + b"x" * (5 * MIB), appcode=service.caller.appcode)
-    with Connection(service.port) as slow:
-        slow.send(half[:-1])
-        wait_for(lambda: held(service) > 4 * MIB)
-        reply = service.send(half)
-        assert (reply.status, reply["X-Ca-Error-Code"], reply["X-Ca-Error-Message"]) == (503, "X503BZ", "Service Busy")
-        assert reply["Retry-After"] == "1"
-        assert service.post(b"img=QUJD").status == 200, "small ones still fit"
-        slow.send(half[-1:])
-        assert slow.read_reply().status == 200
-    wait_for(lambda: held(service) == 0)
-    assert service.send(half).status == 200
-
-
-@pytest.mark.parametrize("last", ["hangs up", "too large", "refused", "read"])
-def test_the_memory_of_a_body_is_given_back_whatever_becomes_of_the_call(service: Service, last: str) -> None:
-    appcode = service.caller.appcode
-    with Connection(service.port) as connection:
-        if last == "hangs up":
-            connection.send(request(BODY, appcode=appcode)[:-1])
-            wait_for(lambda: held(service) > MIB)
-        elif last == "too large":
-            chunked = request(appcode=appcode).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
-            connection.send(chunked + b"%x\r\n" % (100 * MIB) + b"a" * (8 * MIB + 1))
-            assert connection.read_reply().status == 413
-        else:
-            connection.send(request(BODY + b"&ver=7" * (last == "refused"), appcode=appcode))
-            assert connection.read_reply().status == (666 if last == "refused" else 200)
-    wait_for(lambda: held(service) == 0)
-
-
-def held(service: Service) -> float:
-    """Bytes of bodies in memory, as the metrics say."""
-    page = service.send(request(method="GET", target="/metrics", content_type=None)).body.decode()
-    return float(re.search(r"^ziyan_body_bytes (\S+)$", page, re.MULTILINE)[1])
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came to that")
 
 
 def test_calls_at_the_same_time_do_not_mix(service: Service) -> None:

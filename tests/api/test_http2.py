@@ -20,7 +20,8 @@ from priority import DeadlockError
 
 from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
-from tests.api.test_connections import BODY, READ, WaitingEngine, wait_for
+from tests.api.test_body_memory import wait_for
+from tests.api.test_connections import BODY, READ, WaitingEngine
 from tests.api.wire import Connection, Http2, fingerprint, http2_call, http2_headers, request
 from ziyan.api import calls, connections
 from ziyan.api.connections import MAX_RESETS
