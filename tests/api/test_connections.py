@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.api.conftest import Service
+from tests.api.signers import error_of, signed
 from tests.api.wire import Connection, FakeEngine, fingerprint, request
 from ziyan.api import body, connections
 from ziyan.ocr.types import Page, ReadOptions
@@ -253,16 +254,68 @@ def test_a_body_that_does_not_come_to_its_end_is_refused(service: Service, monke
     assert (reply.status, reply["X-Ca-Error-Message"]) == (400, "Invalid Body")
 
 
-def test_a_websocket_is_refused(service: Service) -> None:
-    upgrade = (
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Key: {'A' * 24}",
-    )
+UPGRADE = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    f"Sec-WebSocket-Key: {'A' * 24}",
+)
+WRONG_METHOD = (405, "I405UM", "Unsupported Method")
+
+
+@pytest.mark.parametrize("headers", [UPGRADE, UPGRADE[:2], ("Connection: close, Upgrade", "UPGRADE: WebSocket")])
+def test_a_websocket_is_refused_like_any_other_request(service: Service, headers: tuple[str, ...]) -> None:
+    reply = service.send(request(method="GET", headers=headers, content_type=None))
+    assert (error_of(reply), reply["Allow"]) == (WRONG_METHOD, "POST")
+    reply = service.send(request(method="GET", target="/live", headers=headers))
+    assert error_of(reply) == (404, "I404NF", "API not found with `GET /live`")
+    assert service.send(request(BODY, appcode=service.caller.appcode, headers=headers)).status == 200
+
+
+def test_a_connection_goes_on_after_a_refused_websocket(service: Service) -> None:
     with Connection(service.port) as connection:
-        connection.send(request(method="GET", headers=upgrade))
-        assert connection.read_interim().startswith(b"HTTP/1.1 403")
+        for _ in range(2):
+            connection.send(request(method="GET", headers=UPGRADE, content_type=None))
+            assert connection.read_reply().status == 405
+            connection.send(request(b"img=QUJD", appcode=service.caller.appcode))
+            assert connection.read_reply().status == 200
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT", "post", "ANY-THING"]
+)
+def test_other_methods_on_ocr_are_told_which_is_right(service: Service, method: str) -> None:
+    reply = service.send(request(method=method, content_type=None))
+    if method == "post":  # forgiven since the first version
+        assert error_of(reply)[1] == "I400MH"
+    else:
+        assert (error_of(reply), reply["Allow"]) == (WRONG_METHOD, "POST")
+    reply = service.send(request(method=method, target="/x", content_type=None))
+    assert error_of(reply) == (404, "I404NF", f"API not found with `{method.upper()} /x`")
+    assert reply.get("Allow") is None
+
+
+@pytest.mark.parametrize(("method", "target"), [("CONNECT", "ocr.example:443"), ("OPTIONS", "*"), ("POST", "ocr")])
+def test_targets_that_are_no_path_are_found_nowhere(service: Service, method: str, target: str) -> None:
+    assert error_of(service.send(request(method=method, target=target)))[:2] == (404, "I404NF")
+
+
+@pytest.mark.parametrize(
+    "host", ["http://ocr.example", "HTTP://127.0.0.1:8000", "https://user:password@[::1]:443", "http://"]
+)
+def test_an_absolute_target_is_served_as_the_path_it_names(service: Service, host: str) -> None:
+    reply = service.send(request(BODY, appcode=service.caller.appcode, target=f"{host}/ocr"))
+    assert json.loads(reply.body)["data"] == READ
+    assert service.send(request(target=f"{host}/ocr?img=QUJD&appcode={service.caller.appcode}")).status == 200
+    assert (
+        service.send(
+            signed(service.caller.appkey, target="/ocr?a=b").replace(b"/ocr", host.encode() + b"/ocr", 1)
+        ).status
+        == 200
+    )
+    for target, path in [("/x?a", "/x"), ("", "/"), ("?img=QUJD", "/"), ("//ocr", "//ocr")]:
+        reply = service.send(request(target=host + target))
+        assert error_of(reply) == (404, "I404NF", f"API not found with `POST {path}`")
 
 
 def test_reading_is_cancelled_when_the_client_hangs_up(

@@ -82,6 +82,21 @@ def test_file_is_signed_with_its_bytes(service: Service, appid: Credential) -> N
     assert json.loads(reply.body)["data"] == fingerprint(file)
 
 
+def test_names_that_are_no_utf_8_are_signed_as_they_were_sent(service: Service, appid: Credential) -> None:
+    names = {b"\xd6\xd0": b"1", b"\xd6\xd1": b"2", "😀".encode(): b"3"}
+    sent = {b"appid": appid.identifier.encode(), b"img": B64.encode(), b"sendtime": str(now()).encode(), **names}
+    base = b"&".join(b"%s=%s" % pair for pair in sorted(sent.items())) + b"&key=" + appid.secret.encode()
+    body = urlencode({**sent, b"sign": md5(base).hexdigest()}).encode()
+    assert msg_of(service.send(request(body.replace(b"%D1=2", b"%D1=3")))) == "签名校验失败"
+    assert was_read(service.send(request(body)))
+
+
+def test_a_json_name_that_is_no_text_is_a_question_mark(service: Service, appid: Credential) -> None:
+    parameters = own_parameters(appid, {"?": "x"})
+    body = json.dumps(parameters).replace('"?"', '"\\ud800"').encode()
+    assert was_read(service.send(request(body, content_type="application/json")))
+
+
 def test_takes_seconds_and_milliseconds(service: Service, appid: Credential) -> None:
     for sendtime in (str(now()), str(now() // 1000), str(now() - 4 * MINUTE), str(now() + 4 * MINUTE)):
         assert was_read(service.send(own_call(appid, sendtime=sendtime)))

@@ -92,9 +92,6 @@ class Marketplace:
 
 async def not_found(calls: Calls, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a path that nothing is served under."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-        return
 
     async def refuse(_call: Call, _body: Body) -> Answer:
         raise GatewayRefusedError(wrong_path(scope["method"], scope["raw_path"]))

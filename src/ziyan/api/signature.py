@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final, TypeVar
 
+from ziyan.api.form import name_bytes
+
 T = TypeVar("T")
 
 MAX_ATTEMPTS: Final = 8
@@ -95,7 +97,7 @@ def attempts(request: SignedRequest) -> Iterator[bytes]:
 
     Of two bugs together the most frequent pairs hold ``k=`` for an empty value.
     """
-    names = sorted(request.parameters)
+    names = sorted(request.parameters, key=name_bytes)
     values = [request.parameters[name] for name in names]
     bare = _ranked((tuple(map(is_bare, values)), rank) for is_bare, rank in _BARE)
     choices = product(bare.items(), _first_lines(request).items(), _header_blocks(request).items())
@@ -152,7 +154,7 @@ def _block(request: SignedRequest, names: Iterable[str]) -> bytes:
 
 def _resource(path: bytes, names: Iterable[str], values: Iterable[bytes], bare: Iterable[bool]) -> bytes:
     pairs = [
-        name.encode() if is_bare else b"%s=%s" % (name.encode(), value)
+        name_bytes(name) if is_bare else b"%s=%s" % (name_bytes(name), value)
         for name, value, is_bare in zip(names, values, bare, strict=True)
     ]
     return path + b"?" + b"&".join(pairs) if pairs else path
