@@ -59,8 +59,7 @@ class Marketplace:
             raise GatewayRefusedError(WRONG_METHOD)
         request = Request(scope, body, call, self._proxies)
         self._address_rate.admit(address_block(request.address))
-        caller = await sign_in(self._store, self._settings, request)
-        self._app_rate.admit(caller.app.id)
+        caller = await sign_in(self._store, self._settings, request, admit=self._app_rate.admit)
         async with self._claims.billed_once(caller.claim):
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
             page = await body.while_connected(self._read(call, upload))
