@@ -12,7 +12,7 @@ from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
 from ziyan.api.rates import Rate, address_block
 from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
-from ziyan.api.replay import billed_once
+from ziyan.api.replay import Claims
 from ziyan.api.request import Request
 from ziyan.api.signin import sign_in
 from ziyan.api.upload import (
@@ -41,6 +41,7 @@ class Marketplace:
         self._store = store
         self._fetcher = fetcher
         self._calls = calls
+        self._claims = Claims(store, seconds=settings.deadline)
         self._proxies = settings.proxy_networks
         self._address_rate = Rate(settings.rate_address)
         self._app_rate = Rate(settings.rate_app)
@@ -58,9 +59,8 @@ class Marketplace:
             raise GatewayRefusedError(WRONG_METHOD)
         request = Request(scope, body, call, self._proxies)
         self._address_rate.admit(address_block(request.address))
-        caller = await sign_in(self._store, self._settings, request)
-        self._app_rate.admit(caller.app.id)
-        async with billed_once(self._store, caller.claim, seconds=self._settings.deadline):
+        caller = await sign_in(self._store, self._settings, request, admit=self._app_rate.admit)
+        async with self._claims.billed_once(caller.claim):
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
             page = await body.while_connected(self._read(call, upload))
             return success(page, blocks=upload.blocks)
@@ -91,9 +91,6 @@ class Marketplace:
 
 async def not_found(calls: Calls, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a path that nothing is served under."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-        return
 
     async def refuse(_call: Call, _body: Body) -> Answer:
         raise GatewayRefusedError(wrong_path(scope["method"], scope["raw_path"]))

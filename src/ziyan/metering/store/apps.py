@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from ziyan.metering.store.schema import accounts, apps, credentials
 
@@ -60,6 +60,12 @@ _APP = (
     apps.c.allowed_sources,
     apps.c.denied_sources,
 )
+#: Made once, for it is run for every call.
+_BY_LOOKUP = (
+    select(*_APP, credentials.c.id.label("credential_id"), credentials.c.kind, credentials.c.sealed)
+    .join(credentials)
+    .where(credentials.c.lookup == bindparam("lookup"))
+)
 
 
 def add_app(connection: Connection, app: App) -> None:
@@ -90,12 +96,7 @@ def remove_credential(connection: Connection, credential_id: str) -> None:
 
 def by_lookup(connection: Connection, lookup: bytes) -> tuple[App, SealedCredential] | None:
     """The app that signs in with the credential of this keyed hash, and the credential."""
-    statement = (
-        select(*_APP, credentials.c.id.label("credential_id"), credentials.c.kind, credentials.c.sealed)
-        .join(credentials)
-        .where(credentials.c.lookup == lookup)
-    )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_BY_LOOKUP, {"lookup": lookup}).one_or_none()
     return row and (_app(row), SealedCredential(row.credential_id, row.kind, lookup, row.sealed))
 
 

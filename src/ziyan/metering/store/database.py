@@ -43,8 +43,10 @@ class Store:
         """Wrap an engine whose tables are up to date; ``open`` is the usual way in."""
         self._engine = engine
         self.keyring = keyring
-        # Its own threads: a slow name server, which keeps the loop's common ones busy, must not stop sign-in.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        # Its own threads: a slow name server, which keeps the loop's common ones busy, must not stop sign-in.  And some
+        # for reading alone, which never waits: on SQLite, writers wait for each other.
+        self._readers = ThreadPoolExecutor(_THREADS, thread_name_prefix="store-reader")
+        self._writers = ThreadPoolExecutor(_THREADS, thread_name_prefix="store-writer")
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -79,7 +81,8 @@ class Store:
     async def run(self, work: Work[T], *, write: bool = False) -> T:
         """As ``transact``, on one of the store's own threads."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self.transact(work, write=write))
+        threads = self._writers if write else self._readers
+        return await loop.run_in_executor(threads, lambda: self.transact(work, write=write))
 
     async def ping(self) -> None:
         """Read a row that is always there; a statement without a table would not even open SQLite's file.
@@ -91,7 +94,8 @@ class Store:
 
     def close(self) -> None:
         """Finish what is running and let go of every connection."""
-        self._threads.shutdown()
+        self._readers.shutdown()
+        self._writers.shutdown()
         self._engine.dispose()
 
 
