@@ -18,7 +18,16 @@ from ziyan.ocr.types import Pixels, Region
 PLAIN = DBOptions(unclip_ratio=0.0)
 #: A tenth of the real sizes, so that a long screenshot is a small one here.
 TENTH = Scales(
-    first_look=96, short_side=64, strip=12, legible=4, aim=6, window=64, breadth=128, overlap=32, margin=8, sides=(32, 64, 96, 128)
+    first_look=96,
+    short_side=64,
+    strip=12,
+    legible=4,
+    aim=6,
+    window=64,
+    breadth=128,
+    overlap=32,
+    margin=8,
+    sides=(32, 64, 96, 128),
 )
 Find = Callable[..., list[Region]]
 
