@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from ziyan.errors import SettingsError, StoreError
@@ -30,7 +28,6 @@ from ziyan.metering.credentials import (
 )
 from ziyan.metering.keys import KEY_FILE, Keyring
 from ziyan.metering.store import Store, apps, database
-from ziyan.metering.store.schema import metadata
 from ziyan.settings import Settings
 
 
@@ -246,35 +243,6 @@ def test_the_derived_keys_differ_with_the_master_and_the_purpose() -> None:
 
 
 # --- the database -------------------------------------------------------------------------------------------------
-
-
-def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
-    differences = store.transact(
-        lambda connection: compare_metadata(
-            MigrationContext.configure(connection, opts={"compare_type": True}), metadata
-        )
-    )
-    assert differences == []
-
-
-def test_a_database_of_the_first_version_is_brought_up_to_date(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upgrade = database.command.upgrade
-    monkeypatch.setattr(database.command, "upgrade", lambda config, _revision: upgrade(config, "0001"))
-    store = Store.open(settings)
-    for statement in (
-        "INSERT INTO accounts (id, name, created_at) VALUES ('old', 'old', 1)",
-        "INSERT INTO apps (id, account_id, name, created_at) VALUES ('old', 'old', 'old', 1)",
-    ):
-        store.transact(lambda connection, sql=statement: connection.execute(text(sql)), write=True)
-    store.close()
-    monkeypatch.undo()
-    store = Store.open(settings)
-    app = get_app(store, "old")
-    store.close()
-    assert app is not None
-    assert (app.name, app.disabled, app.allowed_sources, app.denied_sources) == ("old", False, (), ())
 
 
 def test_sqlite_writes_ahead_and_keeps_foreign_keys(sqlite_settings: Settings) -> None:

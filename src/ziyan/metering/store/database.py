@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -51,13 +53,17 @@ class Store:
         """Connect, and bring the tables up to date.  Several processes may do so at once.
 
         Raises:
-            SettingsError: The database address or the secret key is unusable.
+            SettingsError: The database address or the secret key is unusable, or a newer version made the tables.
             StoreError: The database does not answer.
         """
         keyring = Keyring.load(settings)
         engine = _connect(settings)
-        with _translated():
-            _migrate(engine)
+        try:
+            with _translated():
+                _migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
         return cls(engine, keyring)
 
     def transact(self, work: Work[T], *, write: bool = False) -> T:
@@ -167,8 +173,20 @@ def _migrate(engine: Engine) -> None:
     with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+        _refuse_newer(connection, config)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _refuse_newer(connection: Connection, config: Config) -> None:
+    """Leave alone what a later version has made: nothing here knows what its tables promise."""
+    found = MigrationContext.configure(connection).get_current_heads()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if unknown := sorted(set(found) - known):
+        raise SettingsError(
+            f"The database was made by a newer version of Ziyan (its tables are at {', '.join(unknown)}, "
+            f"this version knows {max(known)}); run that version, or restore a backup from before the upgrade"
+        )
 
 
 def _use_write_ahead_log(engine: Engine) -> None:
