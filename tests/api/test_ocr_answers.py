@@ -67,7 +67,14 @@ def test_a_success_has_these_headers_and_no_others(service: Service) -> None:
     assert reply["Content-Length"] == str(len(reply.body))
     assert re.fullmatch(r"[0-9A-F]{8}-([0-9A-F]{4}-){3}[0-9A-F]{12}", reply["X-Ca-Request-Id"])
     assert reply["X-Ziyan-Billed"] == "0"
-    assert sorted(reply.names()) == ["Content-Length", "Content-Type", "Date", "X-Ca-Request-Id", "X-Ziyan-Billed"]
+    assert sorted(reply.names()) == [
+        "Content-Length",
+        "Content-Type",
+        "Date",
+        "X-Ca-Request-Id",
+        "X-Ziyan-Billed",
+        "X-Ziyan-Remaining",
+    ]
 
 
 #: All of it but what differs with every answer.

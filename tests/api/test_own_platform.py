@@ -30,9 +30,7 @@ from tests.api.signers import (
 )
 from tests.api.test_connections import WaitingEngine
 from tests.api.wire import Connection, fingerprint, request
-from ziyan.api.replay import Claim, billed_once
 from ziyan.errors import EngineBusyError, StoreError
-from ziyan.metering import once
 from ziyan.metering.credentials import (
     Credential,
     Kind,
@@ -41,8 +39,7 @@ from ziyan.metering.credentials import (
     set_app_disabled,
     set_app_sources,
 )
-from ziyan.metering.store import Store
-from ziyan.metering.store.schema import taken
+from ziyan.metering.store import schema, taken
 
 
 @pytest.fixture
@@ -303,16 +300,22 @@ def test_a_sign_is_free_again_when_its_caller_has_hung_up(service_with: Callable
     assert was_read(reply)
 
 
-async def test_a_claim_lapses_soon_if_its_process_dies_and_is_held_once_answered(service: Service) -> None:
-    def expiries() -> set[int]:
-        return set(service.store.transact(lambda connection: connection.execute(select(taken.c.expires_at)).scalars()))
+def test_a_claim_lapses_soon_if_its_process_dies_and_is_held_once_answered(
+    service_with: Callable[..., Service],
+) -> None:
+    service = service_with(engine=(engine := WaitingEngine()), deadline=30)
 
-    others, before = expiries(), now()
-    claim = Claim("claimed by hand", until=before + 5 * MINUTE)
-    async with billed_once(service.store, claim, seconds=30):
-        (lapses,) = expiries() - others
-        assert before + 30_000 + MINUTE <= lapses <= now() + 30_000 + MINUTE < claim.until
-    assert expiries() - others == {claim.until}
+    def expiry() -> int:
+        found: int = service.store.transact(lambda c: c.execute(select(schema.taken.c.expires_at)).scalar_one())
+        return found
+
+    before, sendtime = now(), now() - MINUTE
+    sent = own_call(service.caller.appid, sendtime=str(sendtime))
+    with being_read(service, engine, sent) as connection:
+        assert before + 30_000 + MINUTE <= expiry() <= now() + 30_000 + MINUTE
+        engine.finish()
+        assert was_read(connection.read_reply())
+    assert expiry() == sendtime + 5 * MINUTE + 1
 
 
 def test_of_many_with_one_sign_one_is_served(service: Service, appid: Credential) -> None:
@@ -323,27 +326,32 @@ def test_of_many_with_one_sign_one_is_served(service: Service, appid: Credential
     assert {msg_of(reply) for reply in replies if not was_read(reply)} == {"签名校验失败"}
 
 
-def test_a_claim_that_cannot_be_given_back_hides_nothing(
-    service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def fail(store: Store, ticket: once.Ticket) -> None:
+def failing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def fail(*_: object) -> None:
         raise StoreError("away", internal="the disk is full")
 
-    monkeypatch.setattr(once, "give_back", fail)
-    service.engine.outcome = EngineBusyError("full")
-    assert error_of(service.send(own_call(appid)))[1] == "X503BZ"
-    (warning,) = [record for record in caplog.records if "claim" in record.getMessage()]
-    assert warning.fields == {"internal": "the disk is full"}
+    monkeypatch.setattr(taken, name, fail)
+
+
+def test_a_claim_that_cannot_be_given_back_hides_nothing_and_is_given_back_later(
+    service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = own_call(appid)
+    with monkeypatch.context() as patched:
+        failing(patched, "give_back")
+        service.engine.outcome = EngineBusyError("full")
+        assert error_of(service.send(sent))[1] == "X503BZ"
+    service.engine.outcome = None
+    while (reply := service.send(sent)).status == 666:
+        assert msg_of(reply) == "签名校验失败"
+    assert was_read(reply)
 
 
 def test_an_answer_whose_claim_cannot_be_kept_is_not_given(
     service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(store: Store, ticket: once.Ticket, *, until: int) -> None:
-        raise StoreError("away")
-
     sent = own_call(appid)
     with monkeypatch.context() as patched:
-        patched.setattr(once, "keep", fail)
+        failing(patched, "set_expiry")
         assert error_of(service.send(sent))[1] == "X503DB"
     assert was_read(service.send(sent))

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import h2.errors
 import h2.events
@@ -24,13 +25,15 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
+from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr
 from priority.priority import MissingStreamError, PriorityError, TooManyStreamsError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
-from ziyan.api.headers import new_request_id, raw_headers
+from ziyan.api.headers import CUT, TAKEN, new_request_id, raw_headers
 from ziyan.api.refusals import INVALID_BODY
 
 P = TypeVar("P", H11Protocol, H2Protocol)
@@ -120,6 +123,7 @@ class Connection(TCPServer):
     async def run(self) -> None:
         """Serve it to its end.  What goes wrong costs this connection alone, and is named without its content."""
         try:
+            self.writer.transport.set_write_buffer_limits(0)  # what was sent is then with the operating system
             peer, socket = self.writer.get_extra_info("ssl_object"), self.writer.get_extra_info("socket")
             addresses = [parse_socket_addr(socket.family, of()) for of in (socket.getpeername, socket.getsockname)]
             async with TaskGroup(self.loop) as task_group:
@@ -129,7 +133,7 @@ class Connection(TCPServer):
                     self.config,
                     self.context,
                     task_group,
-                    ConnectionState(self.state),
+                    ConnectionState(cast("Any", {TAKEN: self._taken})),
                     peer is not None,
                     *addresses,
                     self.protocol_send,
@@ -152,6 +156,19 @@ class Connection(TCPServer):
         elif isinstance(event, Updated):
             self._settled.clear()
         await super().protocol_send(event)
+
+    async def _taken(self, state: dict[str, Any]) -> bool:
+        """Whether the client has taken all that was sent, as far as anybody can tell.
+
+        One that has not closed its side has, as soon as the operating system has all of it.  One that has closed its
+        side may be gone: then its system answers with a reset, otherwise it acknowledges.
+        """
+        closing = self.writer.is_closing() and isinstance(self.protocol.protocol, H11Protocol)
+        if closing or state.get(CUT):
+            return False
+        if not self.reader.at_eof():
+            return True
+        return await acknowledged(self.writer.get_extra_info("socket"))
 
     async def _read_data(self) -> None:
         with suppress(OSError):
@@ -249,6 +266,7 @@ class _H2(H2Protocol):
         super().__init__(*args)
         self.streams = _Streams()
         self._resets = 0
+        self._states: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # of requests, by what is to be sent
 
     async def handle(self, event: Event) -> None:
         await super().handle(event)
@@ -274,6 +292,7 @@ class _H2(H2Protocol):
     async def _forget(self, stream_id: int) -> None:
         """Nothing will be sent on this stream; Hypercorn would keep its place until the connection ends."""
         if buffer := self.stream_buffers.pop(stream_id, None):
+            self._states.get(buffer, {})[CUT] = True
             await buffer.close()
         with suppress(MissingStreamError):
             self.priority.remove_stream(stream_id)
@@ -282,10 +301,16 @@ class _H2(H2Protocol):
         pseudo = {name: value for name, value in request.headers if name.startswith(b":")}
         if b":path" in pseudo and all(value.isascii() for value in pseudo.values()):
             try:
-                return await super()._create_stream(request)
+                await super()._create_stream(request)
+                return self._note_state(request.stream_id)
             except TooManyStreamsError:  # it has named a thousand that it never opened
                 del self.streams[request.stream_id], self.stream_buffers[request.stream_id]
         self.connection.reset_stream(request.stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+
+    def _note_state(self, stream_id: int) -> None:
+        stream, buffer = self.streams[stream_id], self.stream_buffers.get(stream_id)
+        if buffer is not None and isinstance(stream, HTTPStream):
+            self._states[buffer] = cast("dict[str, Any]", stream.scope["state"])
 
     async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
         with suppress(PriorityError):  # loops, and more streams than are kept; priorities are advice

@@ -12,7 +12,6 @@ from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
 from ziyan.api.rates import Rate, address_block
 from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
-from ziyan.api.replay import billed_once
 from ziyan.api.request import Request
 from ziyan.api.signin import sign_in
 from ziyan.api.upload import (
@@ -60,10 +59,13 @@ class Marketplace:
         self._address_rate.admit(address_block(request.address))
         caller = await sign_in(self._store, self._settings, request)
         self._app_rate.admit(caller.app.id)
-        async with billed_once(self._store, caller.claim, seconds=self._settings.deadline):
+
+        async def read() -> Answer:
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
             page = await body.while_connected(self._read(call, upload))
             return success(page, blocks=upload.blocks)
+
+        return await self._calls.billing.billed(request, caller, read)
 
     async def _read(self, call: Call, upload: Upload) -> Page:
         image_bytes = await self._image_bytes(call, upload)
