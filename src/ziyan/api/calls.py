@@ -18,7 +18,7 @@ from ziyan.api.body import Body, BodyMemory
 from ziyan.api.headers import Answer, new_request_id, send_answer
 from ziyan.api.metrics import Metrics
 from ziyan.api.refusals import CheckError, ClientGoneError, GatewayRefusedError
-from ziyan.errors import ZiyanError
+from ziyan.errors import KeyReusedError, QuotaError, ZiyanError
 from ziyan.metering.times import now_ms
 
 _logger: Final = logging.getLogger("ziyan.calls")
@@ -141,7 +141,7 @@ async def _answered(call: Call, answering: Awaitable[Answer]) -> Answer:
 
 def _log_cause(call: Call, error: ZiyanError) -> None:
     """What only the operator may read: a detail of a refusal, or the reason of a failure of ours."""
-    expected = isinstance(error, CheckError | GatewayRefusedError)
+    expected = isinstance(error, CheckError | GatewayRefusedError | QuotaError | KeyReusedError)
     if expected and not error.internal:
         return
     fields = {"request_id": call.request_id, "error": error.code, "internal": error.internal or str(error)}

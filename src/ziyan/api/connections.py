@@ -123,9 +123,10 @@ class Connection(TCPServer):
     async def run(self) -> None:
         """Serve it to its end.  What goes wrong costs this connection alone, and is named without its content."""
         try:
-            self.writer.transport.set_write_buffer_limits(0)  # what was sent is then with the operating system
             peer, socket = self.writer.get_extra_info("ssl_object"), self.writer.get_extra_info("socket")
             addresses = [parse_socket_addr(socket.family, of()) for of in (socket.getpeername, socket.getsockname)]
+            # What was sent is with the operating system then; asyncio's TLS would never write again after 0.
+            self.writer.transport.set_write_buffer_limits(high=1 if peer else 0)
             async with TaskGroup(self.loop) as task_group:
                 self._task_group = task_group
                 self.protocol = _Protocols(

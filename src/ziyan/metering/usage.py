@@ -74,6 +74,9 @@ class Recorder:
             batch = self._next_batch()
             try:
                 await self._store.run(partial(self._write, batch), write=True, light=True)
+            except asyncio.CancelledError:  # it may be written or not; to write it again changes nothing
+                self.waiting.extendleft(reversed(batch))
+                raise
             except StoreError as error:
                 self.waiting.extendleft(reversed(batch))
                 _logger.warning("outcomes cannot be written down yet", extra={"fields": {"internal": error.internal}})
