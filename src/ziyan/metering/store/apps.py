@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
 from ziyan.metering.store.schema import accounts, apps, credentials
 from ziyan.metering.times import now_ms
@@ -68,6 +68,25 @@ _APP = (
 )
 
 
+def _valid(now: Any) -> tuple[ColumnElement[bool], ...]:
+    expires_at = credentials.c.expires_at
+    return (credentials.c.revoked_at.is_(None), expires_at.is_(None) | (expires_at > now))
+
+
+#: Made once, for it is run for every call.
+_BY_LOOKUP = (
+    select(
+        *_APP,
+        credentials.c.id.label("credential_id"),
+        credentials.c.kind,
+        credentials.c.sealed,
+        credentials.c.expires_at,
+    )
+    .join(credentials)
+    .where(credentials.c.lookup == bindparam("lookup"), *_valid(bindparam("now", type_=BigInteger)))
+)
+
+
 def add_app(connection: Connection, app: App) -> None:
     """Store a new app under a new account of the same name."""
     moment = _milliseconds(app.created_at)
@@ -96,18 +115,7 @@ def remove_credential(connection: Connection, credential_id: str) -> None:
 
 def by_lookup(connection: Connection, lookup: bytes) -> tuple[App, SealedCredential] | None:
     """The app that signs in with the credential of this keyed hash, and the credential."""
-    statement = (
-        select(
-            *_APP,
-            credentials.c.id.label("credential_id"),
-            credentials.c.kind,
-            credentials.c.sealed,
-            credentials.c.expires_at,
-        )
-        .join(credentials)
-        .where(credentials.c.lookup == lookup, *_valid())
-    )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_BY_LOOKUP, {"lookup": lookup, "now": now_ms()}).one_or_none()
     return row and (_app(row), SealedCredential(row.credential_id, row.kind, lookup, row.sealed, row.expires_at))
 
 
@@ -132,7 +140,7 @@ def credentials_of(connection: Connection, app_id: str) -> list[SealedCredential
             credentials.c.sealed,
             credentials.c.expires_at,
         )
-        .where(credentials.c.app_id == app_id, *_valid())
+        .where(credentials.c.app_id == app_id, *_valid(now_ms()))
         .order_by(credentials.c.created_at, credentials.c.id)
     )
     return [SealedCredential(*row) for row in connection.execute(statement)]
@@ -159,11 +167,6 @@ def set_rate(connection: Connection, app_id: str, rate: float | None) -> bool:
 def expire_credential(connection: Connection, credential_id: str, moment: int) -> None:
     """Let nobody sign in with a credential from a moment on."""
     connection.execute(update(credentials).where(credentials.c.id == credential_id).values(expires_at=moment))
-
-
-def _valid() -> tuple[ColumnElement[bool], ...]:
-    expires_at = credentials.c.expires_at
-    return (credentials.c.revoked_at.is_(None), expires_at.is_(None) | (expires_at > now_ms()))
 
 
 def _app(row: Row[*tuple[Any, ...]]) -> App:
