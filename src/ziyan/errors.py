@@ -170,6 +170,45 @@ class FetchError(ZiyanError):
         self.reason = reason
 
 
+# --- metering -------------------------------------------------------------------------------------------------
+
+
+class QuotaError(ZiyanError):
+    """No call is left in the app's packages."""
+
+    code = "quota_exhausted"
+    status = 403
+
+
+class SubscriptionExpiredError(QuotaError):
+    """All packages of the app have expired."""
+
+    code = "subscription_expired"
+
+
+class KeyReusedError(ZiyanError):
+    """The Idempotency-Key was used for another request within the last 24 hours."""
+
+    code = "idempotency_key_reused"
+    status = 422
+
+
+class NotFoundError(ZiyanError):
+    """There is no account, app, order, package or item of this identifier."""
+
+    code = "not_found"
+    status = 404
+    exit_code = 66
+
+
+class ConflictError(ZiyanError):
+    """What is asked for does not go with the state that the thing is in; nothing was changed."""
+
+    code = "conflict"
+    status = 409
+    exit_code = 65
+
+
 # --- store ----------------------------------------------------------------------------------------------------
 
 

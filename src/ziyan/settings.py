@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
@@ -72,7 +73,11 @@ class Settings(BaseSettings):
         1200, ge=200, description="MiB of resident memory at which a reading process is replaced after its picture."
     )
     max_pixels: int = Field(64_000_000, ge=10_000, description="Width times height above which a picture is refused.")
-    trial_calls: int = Field(50, ge=0, description="Calls of the trial AppCode; enforced once packages exist.")
+    trial_calls: int = Field(50, ge=0, description="Calls of the trial app, given once; 0: none.")
+    timezone: str = Field("Asia/Shanghai", description="Zone that days and months are counted in, by its IANA name.")
+    usage_days: int = Field(
+        400, ge=1, le=36_500, description="Days that the events of single calls are kept; sums of them stay for ever."
+    )
     secret_key: str = Field(
         "", repr=False, description="Key for stored credentials; empty: made once in the data folder."
     )
@@ -136,6 +141,15 @@ class Settings(BaseSettings):
             ) from None
         return value
 
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # the latter for the name of a folder of zones
+            raise PydanticCustomError("timezone", "Input should be a zone such as Asia/Shanghai or UTC") from None
+        return value
+
     @field_validator("fetch_ca")
     @classmethod
     def _authorities(cls, value: str) -> str:
@@ -151,6 +165,11 @@ class Settings(BaseSettings):
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Where trusted proxies stand."""
         return _parse_networks(self.trusted_proxies)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """What days and months are counted in."""
+        return ZoneInfo(self.timezone)
 
     @property
     def models_dir(self) -> Path:

@@ -14,8 +14,12 @@ from ziyan.api.app import create_app
 from ziyan.api.server import listen, serve_app
 from ziyan.api.tls import tls_context
 from ziyan.metering.credentials import Registration, register_app
+from ziyan.metering.packages import grant
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+
+#: Calls of a caller that no test uses up.
+MANY = 1_000_000
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Service:
 
 
 def start_service(
-    data_dir: Path, *, engine: FakeEngine | None = None, grace: float = 20, **settings_: object
+    data_dir: Path, *, engine: FakeEngine | None = None, grace: float = 20, calls: int = MANY, **settings_: object
 ) -> Service:
     """Serve in a thread, over an engine that answers at once."""
     settings = Settings.load(data_dir=data_dir, **settings_)
@@ -78,7 +82,10 @@ def start_service(
         assert not thread.is_alive()
         store.close()
 
-    return Service(port, engine, store, settings, register_app(store, "caller"), ask_to_stop, wait_for_end)
+    caller = register_app(store, "caller")
+    if calls:
+        grant(store, caller.app.id, calls)
+    return Service(port, engine, store, settings, caller, ask_to_stop, wait_for_end)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ def assert_666(answer: tuple[dict[str, str], bytes]) -> None:
     assert body == NEITHER
     assert headers.pop("date")
     assert headers.pop("x-ca-request-id")
+    assert headers.pop("x-ziyan-remaining").isdecimal()
     assert headers == {
         ":status": "666",
         "content-type": "application/json; charset=UTF-8",

@@ -66,8 +66,15 @@ def test_a_success_has_these_headers_and_no_others(service: Service) -> None:
     assert reply["Content-Type"] == "application/json; charset=UTF-8"
     assert reply["Content-Length"] == str(len(reply.body))
     assert re.fullmatch(r"[0-9A-F]{8}-([0-9A-F]{4}-){3}[0-9A-F]{12}", reply["X-Ca-Request-Id"])
-    assert reply["X-Ziyan-Billed"] == "0"
-    assert sorted(reply.names()) == ["Content-Length", "Content-Type", "Date", "X-Ca-Request-Id", "X-Ziyan-Billed"]
+    assert (reply["X-Ziyan-Billed"], reply["X-Ziyan-Remaining"].isdecimal()) == ("1", True)
+    assert sorted(reply.names()) == [
+        "Content-Length",
+        "Content-Type",
+        "Date",
+        "X-Ca-Request-Id",
+        "X-Ziyan-Billed",
+        "X-Ziyan-Remaining",
+    ]
 
 
 #: All of it but what differs with every answer.
@@ -76,18 +83,20 @@ WHOLE = {
         FORM,
         "HTTP/1.1 200 \r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 58\r\n"
         "X-Ca-Request-Id: ID\r\n"
-        'X-Ziyan-Billed: 0\r\nDate: NOW\r\n\r\n{"ok":1,"msg":"查询成功","data":"第一行\\"line\\" 2"}',
+        "X-Ziyan-Billed: 1\r\nX-Ziyan-Remaining: LEFT\r\n"
+        'Date: NOW\r\n\r\n{"ok":1,"msg":"查询成功","data":"第一行\\"line\\" 2"}',
     ),
     "666": (
         b"img=&url=",
         "HTTP/1.1 666 \r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: 38\r\n"
         "X-Ca-Request-Id: ID\r\n"
-        'X-Ziyan-Billed: 0\r\nX-Ca-Error-Message: OK\r\nDate: NOW\r\n\r\n{"ok":0,"msg":"img或url必传一个"}',
+        "X-Ziyan-Billed: 0\r\nX-Ziyan-Remaining: LEFT\r\n"
+        'X-Ca-Error-Message: OK\r\nDate: NOW\r\n\r\n{"ok":0,"msg":"img或url必传一个"}',
     ),
     "gateway error": (
         b"{",
         "HTTP/1.1 400 \r\nContent-Type: text/plain\r\nContent-Length: 0\r\nX-Ca-Request-Id: ID\r\nX-Ziyan-Billed: 0\r\n"
-        "X-Ca-Error-Code: I400BD\r\nX-Ca-Error-Message: Invalid Body\r\nDate: NOW\r\n\r\n",
+        "X-Ziyan-Remaining: LEFT\r\nX-Ca-Error-Code: I400BD\r\nX-Ca-Error-Message: Invalid Body\r\nDate: NOW\r\n\r\n",
     ),
 }
 
@@ -99,6 +108,7 @@ def test_a_whole_answer_is_these_bytes(service: Service, sent: bytes, whole: str
         connection.send(request(sent, appcode=service.caller.appcode, headers=("Connection: close",)))
         received = connection.rest()
     received = re.sub(rb"(?<=X-Ca-Request-Id: )[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}(?=\r\n)", b"ID", received)
+    received = re.sub(rb"(?<=X-Ziyan-Remaining: )[0-9]+(?=\r\n)", b"LEFT", received)
     received = re.sub(rb"(?<=Date: )\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT(?=\r\n)", b"NOW", received)
     assert received.replace(b"Connection: close\r\n", b"") == whole.encode()
 
@@ -118,6 +128,7 @@ def test_a_666_is_these_bytes_with_the_gateway_saying_ok(service: Service) -> No
         "X-Ca-Error-Message",
         "X-Ca-Request-Id",
         "X-Ziyan-Billed",
+        "X-Ziyan-Remaining",
     ]
     assert reply["Content-Type"] == "application/json; charset=UTF-8"
 

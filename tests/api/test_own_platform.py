@@ -33,6 +33,7 @@ from ziyan.metering.credentials import (
     set_app_disabled,
     set_app_sources,
 )
+from ziyan.metering.packages import grant
 
 
 @pytest.fixture
@@ -247,6 +248,7 @@ def test_check_11_source(
     service: Service, allowed: tuple[str, ...], denied: tuple[str, ...], header: str, served: bool
 ) -> None:
     registered = register_app(service.store, "restricted")
+    grant(service.store, registered.app.id, 10)
     assert set_app_sources(service.store, registered.app.id, allowed=allowed, denied=denied)
     reply = service.send(form(own_parameters(registered.appid), headers=(header,) if header else ()))
     if served:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +17,10 @@ from tests.api.test_body_memory import wait_for
 from tests.api.test_connections import WaitingEngine
 from tests.api.test_own_platform import appid
 from tests.api.wire import Connection, request
-from ziyan.api import replay
-from ziyan.api.replay import Claim, Claims
 from ziyan.errors import EngineBusyError, StoreError
-from ziyan.metering import once
+from ziyan.metering import usage
 from ziyan.metering.credentials import Credential
-from ziyan.metering.store import Store, database
-from ziyan.metering.store.schema import taken
+from ziyan.metering.store import database, schema, taken
 
 __all__ = ["appid"]
 
@@ -80,16 +76,22 @@ def test_a_sign_is_free_again_when_its_caller_has_hung_up(service_with: Callable
     assert was_read(reply)
 
 
-async def test_a_claim_lapses_soon_if_its_process_dies_and_is_held_once_answered(service: Service) -> None:
-    def expiries() -> set[int]:
-        return set(service.store.transact(lambda connection: connection.execute(select(taken.c.expires_at)).scalars()))
+def test_a_claim_lapses_soon_if_its_process_dies_and_is_held_once_answered(
+    service_with: Callable[..., Service],
+) -> None:
+    service = service_with(engine=(engine := WaitingEngine()), deadline=30)
 
-    others, before = expiries(), now()
-    claim = Claim("claimed by hand", until=before + 5 * MINUTE)
-    async with Claims(service.store, seconds=30).billed_once(claim):
-        (lapses,) = expiries() - others
-        assert before + 30_000 + MINUTE <= lapses <= now() + 30_000 + MINUTE < claim.until
-    assert expiries() - others == {claim.until}
+    def expiry() -> int:
+        found: int = service.store.transact(lambda c: c.execute(select(schema.taken.c.expires_at)).scalar_one())
+        return found
+
+    before, sendtime = now(), now() - MINUTE
+    sent = own_call(service.caller.appid, sendtime=str(sendtime))
+    with being_read(service, engine, sent) as connection:
+        assert before + 30_000 + MINUTE <= expiry() <= now() + 30_000 + MINUTE
+        engine.finish()
+        assert was_read(connection.read_reply())
+    assert expiry() == sendtime + 5 * MINUTE + 1
 
 
 def test_of_many_with_one_sign_one_is_served(service: Service, appid: Credential) -> None:
@@ -100,28 +102,31 @@ def test_of_many_with_one_sign_one_is_served(service: Service, appid: Credential
     assert {msg_of(reply) for reply in replies if not was_read(reply)} == {"签名校验失败"}
 
 
-def test_a_claim_that_cannot_be_given_back_hides_nothing(
-    service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def fail(store: Store, ticket: once.Ticket) -> None:
+def failing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def fail(*_: object) -> None:
         raise StoreError("away", internal="the disk is full")
 
-    monkeypatch.setattr(once, "give_back", fail)
-    service.engine.outcome = EngineBusyError("full")
-    assert error_of(service.send(own_call(appid)))[1] == "X503BZ"
-    (warning,) = [record for record in caplog.records if "claim" in record.getMessage()]
-    assert warning.fields == {"internal": "the disk is full"}
+    monkeypatch.setattr(taken, name, fail)
+
+
+def test_a_claim_that_cannot_be_given_back_hides_nothing_and_is_given_back_later(
+    service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = own_call(appid)
+    with monkeypatch.context() as patched:
+        failing(patched, "give_back")
+        service.engine.outcome = EngineBusyError("full")
+        assert error_of(service.send(sent))[1] == "X503BZ"
+    service.engine.outcome = None
+    assert was_read(service.send(sent))
 
 
 def test_an_answer_whose_claim_cannot_be_kept_is_not_given(
     service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(store: Store, ticket: once.Ticket, *, until: int) -> None:
-        raise StoreError("away")
-
     sent = own_call(appid)
     with monkeypatch.context() as patched:
-        patched.setattr(once, "keep", fail)
+        failing(patched, "set_expiry")
         assert error_of(service.send(sent))[1] == "X503DB"
     assert was_read(service.send(sent))
 
@@ -153,7 +158,7 @@ def test_a_call_that_failed_while_the_database_was_locked_may_be_sent_again(
     service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, outcome: str
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(replay, "_PAUSE_SECONDS", 1000)  # nothing is given back meanwhile
+    monkeypatch.setattr(usage, "_FLUSH_SECONDS", 1000)  # nothing is given back meanwhile
     service = service_with(engine=(engine := WaitingEngine()))
     sent = own_call(service.caller.appid)
     call_that_fails_while_locked(service, engine, sent, outcome)
@@ -178,76 +183,6 @@ def test_another_process_may_serve_it_too(
         other.stop()
 
 
-class FailingOnce:
-    """Cannot give back for so many times."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
-        self.left, self.tries, self._give_back = times, 0, once.give_back
-        monkeypatch.setattr(once, "give_back", self)
-        monkeypatch.setattr(replay, "_PAUSE_SECONDS", 0.001)
-
-    async def __call__(self, store: Store, ticket: once.Ticket) -> None:
-        self.tries += 1
-        if self.left:
-            self.left -= 1
-            raise StoreError("away")
-        await self._give_back(store, ticket)
-
-
-async def fail(claims: Claims, name: str) -> None:
-    with pytest.raises(EngineBusyError):
-        async with claims.billed_once(Claim(name, until=now() + MINUTE)):
-            raise EngineBusyError("full")
-
-
-async def settled(claims: Claims) -> None:
-    assert claims._settling is not None
-    await asyncio.wait_for(claims._settling, 20)
-    assert claims._owed == {}
-
-
-async def test_it_is_tried_until_everything_is_given_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    claims, store = Claims(service.store, seconds=30), FailingOnce(monkeypatch, 6)
-    await asyncio.gather(*(fail(claims, f"owed {number}") for number in range(3)))
-    await settled(claims)
-    assert store.tries == 6 + 3
-    for number in range(3):
-        async with claims.billed_once(Claim(f"owed {number}", until=now() + MINUTE)):
-            pass
-    store.left = 2
-    await fail(claims, "owed later")
-    await settled(claims)
-
-
-async def test_what_has_lapsed_is_owed_no_longer(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "_MARGIN_MS", 1)
-    claims, store = Claims(service.store, seconds=0), FailingOnce(monkeypatch, 1_000_000)
-    await fail(claims, "lapsing")
-    await settled(claims)
-    assert store.left < 1_000_000
-
-
-async def test_what_is_owed_is_bounded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "_MAX_OWED", 2)
-    claims, _ = Claims(service.store, seconds=30), FailingOnce(monkeypatch, 3)
-    monkeypatch.setattr(replay, "_PAUSE_SECONDS", 1000)
-    for number in range(3):
-        await fail(claims, f"bounded {number}")
-    assert list(claims._owed) == ["bounded 0", "bounded 1"]
-    claims._settling.cancel()
-
-
-async def test_a_claim_that_a_later_call_owes_stays_owed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    claims, _ = Claims(service.store, seconds=30), FailingOnce(monkeypatch, 1)
-    monkeypatch.setattr(replay, "_PAUSE_SECONDS", 1000)
-    await fail(claims, "twice")
-    first = claims._owed["twice"]
-    later = claims._owed["twice"] = replay._Owed(once.Ticket(first.ticket.lookup, "another"), first.lapses)
-    await claims._settle("twice", first)
-    assert claims._owed == {"twice": later}
-    claims._settling.cancel()
-
-
 def test_reading_goes_on_while_writers_wait(
     service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,6 +193,6 @@ def test_reading_goes_on_while_writers_wait(
         with locked(service):
             replies = pool.map(service.send, calls)
             wait_for(lambda: service.store._writers._work_queue.qsize() >= 4)
-            assert service.post(b"img=QUJD").status == 200
+            assert service.send(request(b"img=QUJD", appcode="0" * 32)).status == 400
             assert service.send(request(method="GET", target="/healthz/ready", content_type=None)).status == 200
         assert list(map(was_read, replies)) == [True] * len(calls)

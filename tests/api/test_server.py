@@ -224,11 +224,12 @@ def test_one_line_a_call_without_text_or_secrets(
     ]
     assert [line["request_id"] for line in calls[1:3]] == [refused["X-Ca-Request-Id"], unknown["X-Ca-Request-Id"]]
     assert all(line["ms"] >= 0 for line in calls)
+    assert [line["billed"] for line in calls] == [True, False, False, False]
     assert [list(line["stages"]) for line in calls] == [
-        ["receive", "queue", "gateway"],
-        ["receive", "fetch", "gateway"],
+        ["receive", "reserve", "queue", "commit", "gateway"],
+        ["receive", "reserve", "fetch", "gateway"],
         ["receive", "gateway"],
-        ["receive", "read", "gateway"],
+        ["receive", "reserve", "read", "gateway"],
     ]
     assert [line["answer_bytes"] for line in calls] == [len(answered), len(refused.body), 0, 0]
     accident = next(line for line in lines if line["event"] == "call failed")
@@ -286,7 +287,7 @@ def test_the_log_tells_the_time_of_each_stage(
     service.engine.outcome = Page(lines=(), text="", width=1, height=1, timings=timings)
     service.post(b"img=QUJD")
     stages = logged_calls(service, caplog)[0]["stages"]
-    assert list(stages) == ["receive", "queue", "decode", "detect", "recognize", "gateway"]
+    assert list(stages) == ["receive", "reserve", "queue", "decode", "detect", "recognize", "commit", "gateway"]
     assert {name: stages[name] for name in timings} == timings
 
 

@@ -36,6 +36,7 @@ from ziyan.metering.credentials import (
     remove_credential,
     set_app_disabled,
 )
+from ziyan.metering.packages import grant
 
 
 @pytest.fixture
@@ -267,6 +268,7 @@ def test_a_body_exchanged_under_its_content_md5_is_refused(service: Service, key
 
 def test_a_disabled_apps_signed_calls_are_refused(service: Service) -> None:
     registered = register_app(service.store, "to disable")
+    grant(service.store, registered.app.id, 10)
     assert was_read(service.send(signed(registered.appkey)))
     set_app_disabled(service.store, registered.app.id, disabled=True)
     assert error_of(service.send(signed(registered.appkey))) == (403, "I403AA", "Unauthorized")
@@ -275,6 +277,7 @@ def test_a_disabled_apps_signed_calls_are_refused(service: Service) -> None:
 
 def test_a_removed_credential_is_unknown(service: Service) -> None:
     registered = register_app(service.store, "to remove from")
+    grant(service.store, registered.app.id, 10)
     assert remove_credential(service.store, registered.app.id, registered.appkey.identifier)
     assert error_of(service.send(signed(registered.appkey)))[1] == "A400IK"
     assert service.send(request(b"ver=9", appcode=registered.appcode)).status == 666

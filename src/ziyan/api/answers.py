@@ -6,7 +6,8 @@ import json
 from typing import Any, Final
 
 from ziyan.api.headers import Answer, Header
-from ziyan.api.refusals import CheckError, GatewayError, gateway_error
+from ziyan.api.refusals import KEY_REUSED, CheckError, GatewayError, gateway_error
+from ziyan.errors import KeyReusedError
 from ziyan.ocr.types import Page
 
 #: With the charset: old Java clients take ISO-8859-1 without it.
@@ -26,10 +27,9 @@ def success(page: Page, *, blocks: bool) -> Answer:
 def failure(error: Exception) -> Answer:
     """What any exception is answered with."""
     if isinstance(error, CheckError):
-        msg = str(error)
-        return Answer(
-            error.status, _JSON, _json({"ok": 0, "msg": msg}), (_NO_GATEWAY_ERROR,), msg, error.check.name.lower()
-        )
+        return _refusal(str(error), error.check.name.lower())
+    if isinstance(error, KeyReusedError):
+        return _refusal(KEY_REUSED, error.code)
     return gateway_answer(gateway_error(error))
 
 
@@ -44,6 +44,11 @@ def gateway_answer(row: GatewayError) -> Answer:
     if row.allow:
         extra.append((b"Allow", row.allow.encode()))
     return Answer(row.status, _TEXT, extra=tuple(extra), msg=row.message, outcome=row.code)
+
+
+def _refusal(msg: str, outcome: str) -> Answer:
+    """A 666."""
+    return Answer(CheckError.status, _JSON, _json({"ok": 0, "msg": msg}), (_NO_GATEWAY_ERROR,), msg, outcome)
 
 
 def _json(content: dict[str, Any]) -> bytes:

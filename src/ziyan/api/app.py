@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
@@ -9,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ziyan import __version__
+from ziyan.api.billing import Billing
 from ziyan.api.calls import Calls
 from ziyan.api.health import add_health
 from ziyan.api.marketplace import Marketplace, not_found
@@ -22,10 +26,18 @@ from ziyan.settings import Settings
 
 def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     """The whole HTTP service over an engine and a store that somebody else starts and closes."""
+    billing = Billing(settings, store)
     # FastAPI's own pages load their scripts from a content network, so they stay off.
-    app = FastAPI(title="Ziyan", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Ziyan",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=partial(_lifespan, billing),
+    )
     app.router.redirect_slashes = False
-    calls = Calls(settings.body_memory << 20)
+    calls = Calls(settings.body_memory << 20, billing)
     app.router.default = partial(not_found, calls)
     marketplace = Marketplace(settings, engine, store, Fetcher.from_settings(settings), calls)
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
@@ -33,6 +45,17 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     add_health(app, engine, store)
     add_metrics(app, calls.metrics, engine, lambda: calls.memory.taken)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(billing: Billing, _app: FastAPI) -> AsyncIterator[None]:
+    """While calls are served, the ends of those that nobody waits for are written down."""
+    recording = asyncio.create_task(billing.recorder.run())
+    try:
+        yield
+    finally:
+        recording.cancel()
+        await asyncio.gather(recording, return_exceptions=True)
 
 
 async def openapi() -> JSONResponse:

@@ -150,6 +150,16 @@ class Body:
             gone.cancel()
             await asyncio.gather(task, gone, return_exceptions=True)
 
+    async def caller_is_gone(self) -> bool:
+        """Whether the caller, whose body has ended, has hung up by now."""
+        gone = asyncio.ensure_future(self._receive())
+        await asyncio.wait({gone}, timeout=0)
+        if gone.done():
+            return True
+        gone.cancel()
+        await asyncio.wait({gone})
+        return False
+
     async def _next(self) -> bytes:
         message = await self._receive()
         if message["type"] != "http.request":

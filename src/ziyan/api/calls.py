@@ -13,11 +13,13 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from ziyan.api.answers import failure
+from ziyan.api.billing import Billing, Hold
 from ziyan.api.body import Body, BodyMemory
 from ziyan.api.headers import Answer, new_request_id, send_answer
 from ziyan.api.metrics import Metrics
 from ziyan.api.refusals import CheckError, ClientGoneError, GatewayRefusedError
-from ziyan.errors import ZiyanError
+from ziyan.errors import KeyReusedError, QuotaError, ZiyanError
+from ziyan.metering.times import now_ms
 
 _logger: Final = logging.getLogger("ziyan.calls")
 _SEND_SECONDS: Final = 60.0  # for a client to take its answer
@@ -36,6 +38,9 @@ class Call:
         body_bytes: Size of the request's body.
         cause: Why it failed, in stable words joined by ``_``; ``docs/operating.md`` lists them.
         stages: Milliseconds by stage, as far as it came; ``docs/operating.md`` lists them.
+        at: When it came, in milliseconds since 1970.
+        hold: What it holds until it has ended.
+        remaining: Calls that are left to the caller, once known.
     """
 
     request_id: str = field(default_factory=new_request_id)
@@ -44,6 +49,9 @@ class Call:
     body_bytes: int = 0
     cause: str = ""
     stages: dict[str, float] = field(default_factory=dict)
+    at: int = field(default_factory=now_ms)
+    hold: Hold = field(default_factory=Hold)
+    remaining: int | None = None
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -61,15 +69,17 @@ class Call:
 
 
 class Calls:
-    """What all calls go through: they are counted and logged, and share the memory for their bodies.
+    """What all calls go through: they are counted, logged and ended, and share the memory for their bodies.
 
     Attributes:
+        billing: What ends them.
         metrics: Where they are counted.
         memory: For their bodies.
     """
 
-    def __init__(self, body_limit: int) -> None:
+    def __init__(self, body_limit: int, billing: Billing) -> None:
         """Let all bodies together take ``body_limit`` bytes."""
+        self.billing = billing
         self.metrics = Metrics()
         self.memory = BodyMemory(body_limit)
 
@@ -78,17 +88,20 @@ class Calls:
     ) -> None:
         """Answer one call, whatever happens, and log it."""
         call, body = Call(), Body(receive, self.memory)
-        answer = _GONE
+        outcome = _GONE
         try:
-            answer = await _answered(call, answer_to(call, body))
+            answer = await self.billing.end(call, await _answered(call, answer_to(call, body)))
             body.close()  # nobody holds on to it any more, however long the answer takes
             async with asyncio.timeout(_SEND_SECONDS):
                 await send_answer(answer, call.request_id, scope, body, send)
+            outcome = answer
         except (ClientGoneError, TimeoutError):
-            answer = _GONE
+            pass
         finally:
             body.close()
-            self._finish(call, answer, body.receive_ms)
+            if outcome is _GONE:
+                self.billing.not_taken(call, _GONE)
+            self._finish(call, outcome, body.receive_ms)
 
     def _finish(self, call: Call, answer: Answer, receive_ms: float) -> None:
         total = (time.perf_counter() - call.started) * 1000
@@ -100,6 +113,7 @@ class Calls:
             "request_id": call.request_id,
             "app": call.app,
             "status": answer.status,
+            "billed": answer.billed,
             "msg": answer.msg,
             "cause": call.cause,
             "ms": round(total, 1),
@@ -127,7 +141,7 @@ async def _answered(call: Call, answering: Awaitable[Answer]) -> Answer:
 
 def _log_cause(call: Call, error: ZiyanError) -> None:
     """What only the operator may read: a detail of a refusal, or the reason of a failure of ours."""
-    expected = isinstance(error, CheckError | GatewayRefusedError)
+    expected = isinstance(error, CheckError | GatewayRefusedError | QuotaError | KeyReusedError)
     if expected and not error.internal:
         return
     fields = {"request_id": call.request_id, "error": error.code, "internal": error.internal or str(error)}

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import h2.errors
 import h2.events
@@ -32,8 +33,9 @@ from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
 from priority.priority import DuplicateStreamError, MissingStreamError, PriorityError, TooManyStreamsError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
-from ziyan.api.headers import new_request_id, raw_headers
+from ziyan.api.headers import CUT, TAKEN, new_request_id, raw_headers
 from ziyan.api.refusals import INVALID_BODY
 
 P = TypeVar("P", H11Protocol, H2Protocol)
@@ -135,6 +137,8 @@ class Connection(TCPServer):
         try:
             peer, socket = self.writer.get_extra_info("ssl_object"), self.writer.get_extra_info("socket")
             addresses = [parse_socket_addr(socket.family, of()) for of in (socket.getpeername, socket.getsockname)]
+            # What was sent is with the operating system then; asyncio's TLS would never write again after 0.
+            self.writer.transport.set_write_buffer_limits(high=1 if peer else 0)
             async with TaskGroup(self.loop) as task_group:
                 self._task_group = task_group
                 self.protocol = _Protocols(
@@ -142,7 +146,7 @@ class Connection(TCPServer):
                     self.config,
                     self.context,
                     task_group,
-                    ConnectionState(self.state),
+                    ConnectionState(cast("Any", {TAKEN: self._taken})),
                     peer is not None,
                     *addresses,
                     self.protocol_send,
@@ -165,6 +169,19 @@ class Connection(TCPServer):
         elif isinstance(event, Updated):
             self._settled.clear()
         await super().protocol_send(event)
+
+    async def _taken(self, state: dict[str, Any]) -> bool:
+        """Whether the client has taken all that was sent, as far as anybody can tell.
+
+        One that has not closed its side has, as soon as the operating system has all of it.  One that has closed its
+        side may be gone: then its system answers with a reset, otherwise it acknowledges.
+        """
+        closing = self.writer.is_closing() and isinstance(self.protocol.protocol, H11Protocol)
+        if closing or state.get(CUT):
+            return False
+        if not self.reader.at_eof():
+            return True
+        return await acknowledged(self.writer.get_extra_info("socket"))
 
     async def _read_data(self) -> None:
         with suppress(OSError):
@@ -272,6 +289,7 @@ class _H2(H2Protocol):
         super().__init__(*args)
         self.streams = _Streams()
         self._resets = 0
+        self._states: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # of requests, by what is to be sent
 
     async def handle(self, event: Event) -> None:
         await super().handle(event)
@@ -297,6 +315,7 @@ class _H2(H2Protocol):
     async def _forget(self, stream_id: int) -> None:
         """Nothing will be sent on this stream; Hypercorn would keep its place until the connection ends."""
         if buffer := self.stream_buffers.pop(stream_id, None):
+            self._states.get(buffer, {})[CUT] = True
             await buffer.close()
         with suppress(MissingStreamError):
             self.priority.remove_stream(stream_id)
@@ -318,6 +337,7 @@ class _H2(H2Protocol):
                 state=self.connection_state,
             )
         )
+        self._note_state(stream_id)
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
@@ -344,6 +364,11 @@ class _H2(H2Protocol):
             stream_id,
         )
         return True
+
+    def _note_state(self, stream_id: int) -> None:
+        stream, buffer = self.streams[stream_id], self.stream_buffers.get(stream_id)
+        if buffer is not None and isinstance(stream, HTTPStream):
+            self._states[buffer] = cast("dict[str, Any]", stream.scope["state"])
 
     async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
         with suppress(PriorityError):  # loops, and more streams than are kept; priorities are advice

@@ -14,9 +14,14 @@ from uuid import uuid4
 from starlette.types import Scope, Send
 
 from ziyan.api.body import Body
+from ziyan.api.refusals import ClientGoneError
 
 Header = tuple[bytes, bytes]
 
+#: Under which name of a request's state its connection says whether what was sent has been taken.
+TAKEN: Final = "taken"
+#: Under which name it notes that its answer was cut short.
+CUT: Final = "cut"
 _LINGER_SECONDS: Final = 2.0
 
 
@@ -31,6 +36,8 @@ class Answer:
         extra: Headers of this answer alone, names in the contract's case.
         msg: What was wrong, for the log; empty for a success.
         outcome: One word for what became of the call, for the metrics.
+        billed: A call was taken from a package for it.
+        remaining: Calls that are left to the caller; None where the caller, or how many, is not known.
     """
 
     status: int
@@ -39,6 +46,8 @@ class Answer:
     extra: tuple[Header, ...] = ()
     msg: str = ""
     outcome: str = "ok"
+    billed: bool = False
+    remaining: int | None = None
 
 
 def new_request_id() -> str:
@@ -55,10 +64,11 @@ def raw_headers(answer: Answer, request_id: str, http_version: str) -> list[Head
         (b"Content-Type", answer.content_type),
         (b"Content-Length", str(len(answer.body)).encode()),
         (b"X-Ca-Request-Id", request_id.encode()),
-        # Billed are only calls taken from a package, and there are no packages yet; see docs/adr/0002.
-        (b"X-Ziyan-Billed", b"0"),
-        *answer.extra,
+        (b"X-Ziyan-Billed", b"1" if answer.billed else b"0"),
     ]
+    if answer.remaining is not None:
+        headers.append((b"X-Ziyan-Remaining", str(answer.remaining).encode()))
+    headers += answer.extra
     return headers if http_version.startswith("1") else [(name.lower(), value) for name, value in headers]
 
 
@@ -67,9 +77,16 @@ async def send_answer(answer: Answer, request_id: str, scope: Scope, body: Body,
 
     A connection closed while bytes of the request are under way is reset, and a reset may destroy the answer before
     the caller reads it.  So what still comes is read and dropped for a short while before the connection is let go.
+
+    Raises:
+        ClientGoneError: The answer is billed, and the caller was gone before the operating system had all of it, or
+            had closed the connection and did not take it (docs/adr/0006).
     """
     headers = raw_headers(answer, request_id, scope["http_version"])
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if answer.billed:
+        await _send_to_the_last_byte(answer, scope, body, send)
+        return
     if body.ended:
         await send({"type": "http.response.body", "body": answer.body})
         return
@@ -83,3 +100,18 @@ async def send_answer(answer: Answer, request_id: str, scope: Scope, body: Body,
     finally:
         rest.cancel()
         await asyncio.wait({rest})
+
+
+async def _send_to_the_last_byte(answer: Answer, scope: Scope, body: Body, send: Send) -> None:
+    """Send what costs something, and see to it that it was taken."""
+    state, last = scope["state"], {"type": "http.response.body", "body": answer.body}
+    if scope["http_version"].startswith("1"):
+        # Its last message comes apart: it may close the connection, and then nobody could tell a caller who was gone.
+        await send({**last, "more_body": True})
+        taken = not await body.caller_is_gone() and await state[TAKEN](state)
+        await send({**last, "body": b""})
+    else:
+        await send(last)  # which ends when all of it is sent, or never will be
+        taken = await state[TAKEN](state)
+    if not taken:
+        raise ClientGoneError

@@ -12,7 +12,6 @@ from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
 from ziyan.api.rates import Rate, address_block
 from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
-from ziyan.api.replay import Claims
 from ziyan.api.request import Request
 from ziyan.api.signin import sign_in
 from ziyan.api.upload import (
@@ -26,6 +25,7 @@ from ziyan.api.upload import (
 from ziyan.engine.base import Engine
 from ziyan.errors import FetchError, ImageError
 from ziyan.fetch import Fetcher
+from ziyan.metering.credentials import App
 from ziyan.metering.store import Store
 from ziyan.ocr.types import MARKETPLACE_FORMATS, ImageLimits, Page, ReadOptions
 from ziyan.settings import Settings
@@ -41,7 +41,6 @@ class Marketplace:
         self._store = store
         self._fetcher = fetcher
         self._calls = calls
-        self._claims = Claims(store, seconds=settings.deadline)
         self._proxies = settings.proxy_networks
         self._address_rate = Rate(settings.rate_address)
         self._app_rate = Rate(settings.rate_app)
@@ -59,11 +58,17 @@ class Marketplace:
             raise GatewayRefusedError(WRONG_METHOD)
         request = Request(scope, body, call, self._proxies)
         self._address_rate.admit(address_block(request.address))
-        caller = await sign_in(self._store, self._settings, request, admit=self._app_rate.admit)
-        async with self._claims.billed_once(caller.claim):
+        caller = await sign_in(self._store, self._settings, request, admit=self._admit)
+
+        async def read() -> Answer:
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
             page = await body.while_connected(self._read(call, upload))
             return success(page, blocks=upload.blocks)
+
+        return await self._calls.billing.billed(request, caller, read)
+
+    def _admit(self, app: App) -> None:
+        self._app_rate.admit(app.id, app.rate)
 
     async def _read(self, call: Call, upload: Upload) -> Page:
         image_bytes = await self._image_bytes(call, upload)

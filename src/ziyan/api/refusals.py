@@ -6,9 +6,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from ziyan.errors import EngineBusyError, EngineClosedError, EngineTimeoutError, StoreError, ZiyanError
+from ziyan.errors import (
+    EngineBusyError,
+    EngineClosedError,
+    EngineTimeoutError,
+    QuotaError,
+    StoreError,
+    SubscriptionExpiredError,
+    ZiyanError,
+)
 
 _RETRY_SECONDS: Final = 1
+#: The ``msg`` of a 666 where an Idempotency-Key comes with another request than the first time.
+KEY_REUSED: Final = "Idempotency-Key已用于其他请求"
 
 
 class Check(StrEnum):
@@ -66,6 +76,8 @@ TIMESTAMP_EXPIRED: Final = GatewayError(403, "S403TE", "X-Ca-Timestamp is expire
 NONCE_USED: Final = GatewayError(403, "S403NU", "Nonce Used")
 WRONG_MD5: Final = GatewayError(400, "I400I5", "Invalid Content-MD5")
 APP_DISABLED: Final = GatewayError(403, "I403AA", "Unauthorized")
+QUOTA_EXHAUSTED: Final = GatewayError(403, "B403MQ", "Quota Exhausted")
+SUBSCRIPTION_EXPIRED: Final = GatewayError(403, "B403ME", "Api Market Subscription expired")
 THROTTLED: Final = GatewayError(429, "T429SR", "Throttled by SUBSCRIPTION Flow Control", _RETRY_SECONDS)
 SERVICE_BUSY: Final = GatewayError(503, "X503BZ", "Service Busy", _RETRY_SECONDS)
 STORE_AWAY: Final = GatewayError(503, "X503DB", "Service Unavailable", _RETRY_SECONDS)
@@ -121,6 +133,10 @@ def gateway_error(error: Exception) -> GatewayError:
     match error:
         case GatewayRefusedError():
             return error.row
+        case SubscriptionExpiredError():
+            return SUBSCRIPTION_EXPIRED
+        case QuotaError():
+            return QUOTA_EXHAUSTED
         case EngineBusyError() | EngineClosedError():
             return SERVICE_BUSY
         case EngineTimeoutError():

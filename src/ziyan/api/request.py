@@ -64,6 +64,12 @@ class Request:
                 return host
         return ""
 
+    @property
+    def path(self) -> bytes:
+        """As it was sent."""
+        path: bytes = self._scope["raw_path"]
+        return path
+
     async def content(self) -> bytes:
         """The body.
 

@@ -28,7 +28,9 @@ from ziyan.api.tls import tls_context
 from ziyan.engine.base import Engine
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import SettingsError
+from ziyan.metering.catalogue import ensure_catalogue
 from ziyan.metering.credentials import Registration, ensure_trial_app
+from ziyan.metering.packages import ensure_trial_package
 from ziyan.metering.store import Store
 from ziyan.ocr.models import locate
 from ziyan.settings import Settings
@@ -57,7 +59,9 @@ def serve(settings: Settings) -> None:
     locate(settings.models_dir, settings.model)
     store = Store.open(settings)
     try:
+        ensure_catalogue(store)
         trial = ensure_trial_app(store)
+        ensure_trial_package(store, trial.app.id, settings.trial_calls)
         with listen(settings.host, settings.port) as listener:
             asyncio.run(_serve(settings, store, listener, trial, tls))
     finally:
@@ -88,7 +92,7 @@ async def serve_app(
     shutdown: Callable[[], Coroutine[Any, Any, object]],
     tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2.  It is not told of start and end.
+    """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2, and tell it of start and end.
 
     Args:
         app: The application.
@@ -97,6 +101,17 @@ async def serve_app(
         shutdown: Returns when it is time to stop.
         tls: Certificate and key; None serves in the clear.
     """
+    async with app.router.lifespan_context(app):
+        await _serve_until(app, listener, grace, shutdown, tls)
+
+
+async def _serve_until(
+    app: FastAPI,
+    listener: socket.socket,
+    grace: float,
+    shutdown: Callable[[], Coroutine[Any, Any, object]],
+    tls: ssl.SSLContext | None,
+) -> None:
     stop = asyncio.Event()
     wrapped = ASGIWrapper(cast("ASGIFramework", closing_ambiguous(app)))
     serving = asyncio.create_task(serve_connections(wrapped, listener, _config(), tls, stop.wait))

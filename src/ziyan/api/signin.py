@@ -51,7 +51,7 @@ class Caller:
     claim: Claim | None = None
 
 
-async def sign_in(store: Store, settings: Settings, request: Request, *, admit: Callable[[str], None]) -> Caller:
+async def sign_in(store: Store, settings: Settings, request: Request, *, admit: Callable[[App], None]) -> Caller:
     """The caller of a request, whose app goes into the log as soon as it is proven.
 
     An AppCode is judged before the body is read, what is signed after that.
@@ -60,7 +60,7 @@ async def sign_in(store: Store, settings: Settings, request: Request, *, admit: 
         store: Where apps are kept.
         settings: What may be sent.
         request: The request.
-        admit: Gets the app's identifier once it is proven, and raises if the app may not call just now; nothing that
+        admit: Gets the app once it is proven, and raises if the app may not call just now; nothing that
             can be used once only has been used up then.
 
     Raises:
@@ -78,7 +78,7 @@ async def sign_in(store: Store, settings: Settings, request: Request, *, admit: 
         return Caller(await _by_signature(store, settings, request, appkey, admit))
     await _require_own_platform(request)
     app, claim = await own_platform.sign_in(store, request, now=_now())
-    admit(app.id)
+    admit(app)
     await _check_content_md5(request)
     return Caller(app, claim)
 
@@ -93,7 +93,7 @@ def _appcode_of(headers: Headers, query: Mapping[str, bytes]) -> str | None:
     return None
 
 
-async def _by_appcode(store: Store, request: Request, appcode: str, admit: Callable[[str], None]) -> App:
+async def _by_appcode(store: Store, request: Request, appcode: str, admit: Callable[[App], None]) -> App:
     app = await app_of_appcode(store, appcode)
     if app is None:
         raise GatewayRefusedError(UNKNOWN_APPCODE)
@@ -102,7 +102,7 @@ async def _by_appcode(store: Store, request: Request, appcode: str, admit: Calla
 
 
 async def _by_signature(
-    store: Store, settings: Settings, request: Request, appkey: str, admit: Callable[[str], None]
+    store: Store, settings: Settings, request: Request, appkey: str, admit: Callable[[App], None]
 ) -> App:
     found = await find_credential(store, Kind.APPKEY, appkey)
     if found is None:
@@ -152,11 +152,11 @@ async def _require_own_platform(request: Request) -> None:
         raise GatewayRefusedError(NO_CREDENTIAL)
 
 
-def _admit(request: Request, app: App, admit: Callable[[str], None]) -> None:
+def _admit(request: Request, app: App, admit: Callable[[App], None]) -> None:
     request.call.app = app.id
     if app.disabled:
         raise GatewayRefusedError(APP_DISABLED)
-    admit(app.id)
+    admit(app)
 
 
 def _now() -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ziyan import __version__
-from ziyan.cli import apps, models, read, serve
+from ziyan.cli import apps, ledger, models, read, serve
 from ziyan.cli.actions import Command, help_alone, silence_output
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings, unknown_settings
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
     help_alone(root)
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (serve, read, models, apps):
+    for command in (serve, read, models, apps, ledger):
         command.add_parser(commands)
     return root
 

@@ -49,21 +49,3 @@ async def take(store: Store, kind: str, identifier: str, *, now: int, until: int
         return won
 
     return ticket if await store.run(work, write=True) else None
-
-
-async def keep(store: Store, ticket: Ticket, *, until: int) -> None:
-    """Hold it until another moment than was said when it was taken.
-
-    Raises:
-        StoreError: The database is away.
-    """
-    await store.run(lambda connection: table.set_expiry(connection, ticket.lookup, ticket.holder, until), write=True)
-
-
-async def give_back(store: Store, ticket: Ticket) -> None:
-    """Let others take it.
-
-    Raises:
-        StoreError: The database is away.
-    """
-    await store.run(lambda connection: table.give_back(connection, ticket.lookup, ticket.holder), write=True)

@@ -1,31 +1,10 @@
-"""The tables, as the newest migration leaves them.  A test holds the two together.
-
-Moments are whole milliseconds since 1970 UTC: they compare alike inside a statement on SQLite and on PostgreSQL.
-Identifiers are 32 lower-case hex digits, or a short name for what Ziyan itself registers (``trial``).
-"""
+"""Accounts, apps, what they sign in with, and what is honoured once."""
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ForeignKey,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, LargeBinary, String, Table, Text, UniqueConstraint
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from ziyan.metering.store.schema.base import metadata
 
 #: Whoever pays: one or more apps.
 accounts = Table(
@@ -48,10 +27,16 @@ apps = Table(
     # Where own-platform calls may come from: addresses, networks and host names, separated by commas.
     Column("allowed_sources", Text, nullable=False, server_default=""),
     Column("denied_sources", Text, nullable=False, server_default=""),
+    # Calls a second; null: what ZIYAN_RATE_APP says.
+    Column("rate", Float),
+    # When its owner is told: percents of its calls that are left, and days before they expire, separated by commas.
+    Column("notify_percents", String(100), nullable=False, server_default="20,5,0"),
+    Column("notify_days", String(100), nullable=False, server_default="7"),
 )
 
 #: What an app signs in with.  ``lookup`` is the keyed hash of its identifier, ``sealed`` the encrypted secret
-#: (an AppCode is both at once, the other kinds are sealed as ``identifier:secret``).
+#: (an AppCode is both at once, the other kinds are sealed as ``identifier:secret``).  A rotated one works beside its
+#: successor until ``expires_at``.
 credentials = Table(
     "credentials",
     metadata,
@@ -61,6 +46,8 @@ credentials = Table(
     Column("lookup", LargeBinary(32), nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
     UniqueConstraint("lookup"),
 )
 
