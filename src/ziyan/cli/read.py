@@ -169,7 +169,7 @@ def _load(name: str) -> bytes:
 async def _read_all(settings: Settings, args: argparse.Namespace, names: list[str], drawings: list[Path]) -> int:
     options = ReadOptions(
         limits=ImageLimits(max_bytes=MAX_BYTES, max_pixels=settings.max_pixels, formats=ALL_FORMATS),
-        words=args.words,
+        detail="word" if args.words else "line",
     )
     failures: list[ZiyanError] = []
     report = _Report(drawings, as_json=args.json, many=len(names) > 1)
