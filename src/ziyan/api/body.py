@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from starlette.datastructures import Headers
@@ -16,6 +17,8 @@ from ziyan.api.refusals import BODY_TOO_LARGE, INVALID_BODY, SERVICE_BUSY, Clien
 T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 8 << 20
+#: The largest of any route: a picture of 20 MB as base64 in JSON, with room to spare.
+LARGEST_BODY_BYTES: Final = 28_000_000
 _BODY_SECONDS: Final = 120.0
 #: Without a byte of it, until a body counts as given up; a phone that changes cells comes back sooner.
 _STALL_SECONDS: Final = 20.0
@@ -35,7 +38,7 @@ class BodyMemory:
     def __init__(self, limit: int) -> None:
         """Let them take ``limit`` bytes together, and those of one sender a share of it, at least one whole body."""
         self._limit = limit
-        self._share = max(limit // _SHARE, MAX_BODY_BYTES)
+        self._share = min(limit, max(limit // _SHARE, LARGEST_BODY_BYTES))
         self._by_sender: Counter[str] = Counter()
         self.taken = 0
 
@@ -59,6 +62,19 @@ class BodyMemory:
         if not self._by_sender[sender]:
             del self._by_sender[sender]  # or everybody who ever called would be remembered
 
+    @contextmanager
+    def held(self, sender: str, size: int) -> Iterator[None]:
+        """Hold so many more for ``sender`` during the block.
+
+        Raises:
+            GatewayRefusedError: As ``take``.
+        """
+        self.take(sender, size)
+        try:
+            yield
+        finally:
+            self.give_back(sender, size)
+
 
 class Body:
     """One request's body.  Its memory is counted until ``close``, for whoever read it holds on to it.
@@ -68,9 +84,10 @@ class Body:
         receive_ms: Milliseconds that reading it took.
     """
 
-    def __init__(self, receive: Receive, memory: BodyMemory) -> None:
-        """Read from ``receive``."""
+    def __init__(self, receive: Receive, memory: BodyMemory, max_bytes: int = MAX_BODY_BYTES) -> None:
+        """Read at most ``max_bytes`` from ``receive``."""
         self._receive = receive
+        self._max_bytes = max_bytes
         self._memory = memory
         self._sender = ""
         self._taken = 0
@@ -78,7 +95,7 @@ class Body:
         self.receive_ms = 0.0
 
     async def read(self, headers: Headers, sender: str) -> bytes:
-        """The whole body, of at most 8 MiB; the declared length can only refuse it sooner.
+        """The whole body; the declared length can only refuse it sooner.
 
         Args:
             headers: The request's.
@@ -90,7 +107,7 @@ class Body:
             ClientGoneError: The caller hung up.
         """
         declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:19]) > MAX_BODY_BYTES:
+        if declared.isdecimal() and int(declared[:19]) > self._max_bytes:
             raise GatewayRefusedError(BODY_TOO_LARGE)
         self._sender = sender
         started = time.perf_counter()
@@ -108,7 +125,7 @@ class Body:
             async with asyncio.timeout(_STALL_SECONDS) as standstill:
                 while not self.ended:
                     chunk = await self._next()
-                    if self._taken + len(chunk) > MAX_BODY_BYTES:
+                    if self._taken + len(chunk) > self._max_bytes:
                         raise GatewayRefusedError(BODY_TOO_LARGE)
                     self._memory.take(self._sender, len(chunk))
                     self._taken += len(chunk)

@@ -10,7 +10,7 @@ from ziyan.api.answers import success
 from ziyan.api.body import Body
 from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
-from ziyan.api.rates import Rate, address_block
+from ziyan.api.rates import Rates, address_block
 from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
 from ziyan.api.request import Request
 from ziyan.api.signin import sign_in
@@ -25,25 +25,25 @@ from ziyan.api.upload import (
 from ziyan.engine.base import Engine
 from ziyan.errors import FetchError, ImageError
 from ziyan.fetch import Fetcher
-from ziyan.metering.credentials import App
 from ziyan.metering.store import Store
 from ziyan.ocr.types import MARKETPLACE_FORMATS, ImageLimits, Page, ReadOptions
 from ziyan.settings import Settings
 
 
 class Marketplace:
-    """The ASGI application behind ``/ocr``.  Holds nothing of any call but how many there were of late."""
+    """The ASGI application behind ``/ocr``.  Holds nothing of any call."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store, fetcher: Fetcher, calls: Calls) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, store: Store, fetcher: Fetcher, calls: Calls, rates: Rates
+    ) -> None:
         """Serve with these."""
         self._settings = settings
         self._engine = engine
         self._store = store
         self._fetcher = fetcher
         self._calls = calls
+        self._rates = rates
         self._proxies = settings.proxy_networks
-        self._address_rate = Rate(settings.rate_address)
-        self._app_rate = Rate(settings.rate_app)
         self._options = ReadOptions(
             limits=ImageLimits(max_bytes=MAX_PICTURE_BYTES, max_pixels=settings.max_pixels, formats=MARKETPLACE_FORMATS)
         )
@@ -57,8 +57,8 @@ class Marketplace:
         if scope["method"] != "POST":
             raise GatewayRefusedError(WRONG_METHOD)
         request = Request(scope, body, call, self._proxies)
-        self._address_rate.admit(address_block(request.address))
-        caller = await sign_in(self._store, self._settings, request, admit=self._admit)
+        self._rates.address.admit(address_block(request.address))
+        caller = await sign_in(self._store, self._settings, request, admit=self._rates.admit_app)
 
         async def read() -> Answer:
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
@@ -66,9 +66,6 @@ class Marketplace:
             return success(page, blocks=upload.blocks)
 
         return await self._calls.billing.billed(request, caller, read)
-
-    def _admit(self, app: App) -> None:
-        self._app_rate.admit(app.id, app.rate)
 
     async def _read(self, call: Call, upload: Upload) -> Page:
         image_bytes = await self._image_bytes(call, upload)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -34,6 +34,7 @@ from ziyan.settings import Settings
 
 #: The contract's pattern; the first run of blanks never gives back (``*+``), so a long one costs nothing.
 _APPCODE: Final = re.compile(r"(?i)^appcode[ \t]*+[:=]?[ \t]*(\S+)$")
+_BEARER: Final = re.compile(r"(?i)^bearer[ \t]++(\S+)$")
 _WINDOW_MS: Final = 15 * 60 * 1000
 _NONCE: Final = "nonce"
 
@@ -70,12 +71,8 @@ async def sign_in(store: Store, settings: Settings, request: Request, *, admit: 
         ClientGoneError: The caller hung up.
         StoreError: The database is away.
     """
-    if appcode := _appcode_of(request.headers, request.query if settings.appcode_in_query else {}):
-        app = await _by_appcode(store, request, appcode, admit)
-        await _check_content_md5(request)
+    if app := await _gateway_app(store, settings, request, admit):
         return Caller(app)
-    if appkey := request.headers.get("x-ca-key", "").strip():
-        return Caller(await _by_signature(store, settings, request, appkey, admit))
     await _require_own_platform(request)
     app, claim = await own_platform.sign_in(store, request, now=_now())
     admit(app)
@@ -83,10 +80,49 @@ async def sign_in(store: Store, settings: Settings, request: Request, *, admit: 
     return Caller(app, claim)
 
 
-def _appcode_of(headers: Headers, query: Mapping[str, bytes]) -> str | None:
+async def require_app(
+    store: Store, settings: Settings, request: Request, *, admit: Callable[[App], None], bearer: bool
+) -> App:
+    """The app that calls by AppCode or by AppKey and signature, where there is no own-platform mode.
+
+    Args:
+        store: Where apps are kept.
+        settings: What is accepted.
+        request: The request.
+        admit: As in ``sign_in``.
+        bearer: Take ``Authorization: Bearer <AppCode>`` too.
+
+    Raises:
+        GatewayRefusedError: As ``sign_in``.
+        ClientGoneError: The caller hung up.
+        StoreError: The database is away.
+    """
+    app = await _gateway_app(store, settings, request, admit, bearer=bearer)
+    if app is None:
+        raise GatewayRefusedError(NO_CREDENTIAL)
+    return app
+
+
+async def _gateway_app(
+    store: Store, settings: Settings, request: Request, admit: Callable[[App], None], *, bearer: bool = False
+) -> App | None:
+    """The app that a gateway's credential is of; None where there is no such credential."""
+    patterns = (_APPCODE, _BEARER) if bearer else (_APPCODE,)
+    query = request.query if settings.appcode_in_query else {}
+    if appcode := _appcode_of(request.headers, query, patterns):
+        app = await _by_appcode(store, request, appcode, admit)
+        await _check_content_md5(request)
+        return app
+    if appkey := request.headers.get("x-ca-key", "").strip():
+        return await _by_signature(store, settings, request, appkey, admit)
+    return None
+
+
+def _appcode_of(headers: Headers, query: Mapping[str, bytes], patterns: Sequence[re.Pattern[str]]) -> str | None:
     for value in headers.getlist("authorization"):
-        if found := _APPCODE.match(value.strip()):
-            return found[1]
+        for pattern in patterns:
+            if found := pattern.match(value.strip()):
+                return found[1]
     for name, raw in query.items():
         if name.lower() == "appcode" and raw.strip():
             return raw.strip().decode("utf-8", "replace")
