@@ -18,6 +18,7 @@ from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.pages import add_pages
 
 
 def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
@@ -30,6 +31,7 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     marketplace = Marketplace(settings, engine, store, Fetcher.from_settings(settings), calls)
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
     app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
+    add_pages(app, settings, store, marketplace, calls.memory)
     add_health(app, engine, store)
     add_metrics(app, calls.metrics, engine, lambda: calls.memory.taken)
     return app
