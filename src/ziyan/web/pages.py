@@ -13,6 +13,7 @@ import ziyan
 from ziyan.api.body import BodyMemory
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.docs import Docs
 from ziyan.web.rendering import Renderer
 from ziyan.web.static_files import StaticFiles
 from ziyan.web.try_page import TryPage
@@ -34,3 +35,11 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
     renderer = Renderer(settings, files)
     app.router.routes.append(Route("/static/{version}/{name}", files.serve, methods=["GET"], name="static"))
     app.router.routes.append(Route("/", TryPage(settings, store, renderer, ocr, memory), name="try"))
+    docs = Docs(settings, store, renderer)
+    for path, endpoint in (
+        ("/docs", docs.page),
+        ("/docs/search", docs.search),
+        ("/docs/search.json", docs.index),
+        ("/docs/{name}", docs.page),
+    ):
+        app.router.routes.append(Route(path, endpoint, methods=["GET"]))

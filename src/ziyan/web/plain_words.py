@@ -262,6 +262,22 @@ GATEWAY: Final[dict[str, Plain]] = {
     ),
 }
 
+#: What each parameter of ``/ocr`` is.
+PARAMETERS: Final[dict[str, Text]] = {
+    "img": (
+        "图片的 base64，前面可以带 data:…;base64,；也可以直接传文件（multipart）。JPG、PNG、GIF，不超过 1 MB。",
+        "Base64 of the picture, behind data:…;base64, or not; in multipart the file itself. JPG, PNG, GIF, up to 1 MB.",
+    ),
+    "url": (
+        "图片的 http 或 https 地址，不超过 255 个字符。与 img 二选一。",
+        "http or https address of the picture, at most 255 characters. Give either img or url.",
+    ),
+    "ver": (
+        "返回的样式，0 或 1，可以不传，见下。",
+        "Shape of the answer, 0 or 1; may be left out. See below.",
+    ),
+}
+
 
 def explanation(key: str) -> Plain | None:
     """What a ``msg`` or an ``X-Ca-Error-Code`` means; None where nobody foresaw it."""
