@@ -18,6 +18,14 @@ from ziyan.web.samples import APPCODE_MARK, URL_MARK
 
 _HEADING_ID: Final = re.compile(r"\s*\{#([a-z0-9_-]+)\}$")
 _BLOCK: Final = re.compile(r"<p>ZIYANBLOCK(\w+?)ENDBLOCK</p>")
+#: What a language is called above its code; Pygments' own names would do for the others.
+_SHOWN: Final = {
+    "": "", "bash": "Shell", "json": "JSON", "python": "Python", "javascript": "JavaScript", "php": "PHP",
+    "java": "Java", "csharp": "C#", "go": "Go", "diff": "",
+}  # fmt: skip
+#: Lines of a sample that is better wrapped than scrolled.
+_SHORT: Final = 3
+_WIDE: Final = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 _TAG: Final = re.compile(r"<[^>]+>")
 
 
@@ -40,10 +48,11 @@ def code_block(code: str, lexer: str, name: str, labels: tuple[str, str, str]) -
     """A sample with its copy button; ``labels`` are for copying, copied, and not copied."""
     copy, copied, failed = map(escape, labels)
     lines: str = highlight(code, get_lexer_by_name(lexer or "text"), HtmlFormatter(nowrap=True))
+    short = ' class="short"' if code.count("\n") <= _SHORT else ""
     return (
-        f'<div class="sample"><button class="button" type="button" hidden data-copy-from="{name}" '
-        f'data-copied="{copied}" data-not-copied="{failed}">{copy}</button>'
-        f'<pre tabindex="0"><code id="{name}">{lines}</code></pre></div>'
+        f'<div class="sample"><div class="sample-head"><span>{escape(_SHOWN.get(lexer, lexer))}</span><button class="button" type="button" hidden data-copy-from="{name}" '
+        f'data-copied="{copied}" data-not-copied="{failed}">{copy}</button></div>'
+        f'<pre tabindex="0"{short}><code id="{name}">{lines}</code></pre></div>'
     )
 
 
@@ -75,9 +84,18 @@ def render(source: str, blocks: dict[str, str], name: str, labels: tuple[str, st
         if found and inline.children:
             opening.attrSet("id", found[1])
             inline.children[-1].content = _HEADING_ID.sub("", inline.children[-1].content)
+    for token in tokens:
+        _join_lines(token.children or [])
     html: str = converter.renderer.render(tokens, converter.options, {})
     html = html.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
     return _BLOCK.sub(lambda found: blocks[found[1]], html)
+
+
+def _join_lines(parts: list[Token]) -> None:
+    """Take out line ends beside Chinese characters, which a browser would show as spaces."""
+    for before, end, after in zip(parts, parts[1:], parts[2:], strict=False):
+        if end.type == "softbreak" and (_WIDE.search(before.content[-1:]) or _WIDE.match(after.content[:1])):
+            end.type, end.content = "text", ""
 
 
 def sections(html: str) -> list[Section]:

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, cast
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -105,6 +106,7 @@ class Renderer:
             loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
+        self._environment.filters["ticks"] = ticks
         self._environment.globals.update(static=files.address, version=__version__)
 
     def fragment(self, template: str, visit: Visit, **values: Any) -> str:
@@ -116,6 +118,11 @@ class Renderer:
     def page(self, request: Request, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
         """A whole page as an answer."""
         return page_answer(request, visit, self.fragment(template, visit, **values), status)
+
+
+def ticks(text: str) -> Markup:
+    """What stands between backticks, as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def page_answer(request: Request, visit: Visit, html: str, status: int = 200) -> Response:
