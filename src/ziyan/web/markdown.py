@@ -50,7 +50,8 @@ def code_block(code: str, lexer: str, name: str, labels: tuple[str, str, str]) -
     lines: str = highlight(code, get_lexer_by_name(lexer or "text"), HtmlFormatter(nowrap=True))
     short = ' class="short"' if code.count("\n") <= _SHORT else ""
     return (
-        f'<div class="sample"><div class="sample-head"><span>{escape(_SHOWN.get(lexer, lexer))}</span><button class="button" type="button" hidden data-copy-from="{name}" '
+        f'<div class="snippet"><div class="snippet-head"><span>{escape(_SHOWN.get(lexer, lexer))}</span>'
+        f'<button class="button" type="button" hidden data-copy-from="{name}" '
         f'data-copied="{copied}" data-not-copied="{failed}">{copy}</button></div>'
         f'<pre tabindex="0"{short}><code id="{name}">{lines}</code></pre></div>'
     )

@@ -5,7 +5,9 @@ With scripts, the browser calls the API itself.  Without, the form comes here an
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +27,7 @@ from ziyan.web.rendering import Renderer, Visit, visit
 from ziyan.web.trial import trial_code
 
 _MAX_APPCODE_CHARS: Final = 200
+_LINGER_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class TryPage:
                 outcome = refused(NO_CREDENTIAL)
         except GatewayRefusedError as error:
             outcome, blocks = refused(error.row), False
+            with suppress(TimeoutError):  # a connection that is closed on a browser still sending shows it nothing
+                await asyncio.wait_for(body.discard(), _LINGER_SECONDS)
         finally:
             body.close()
         return self._page(request, here, outcome=outcome, appcode=appcode, blocks=blocks)

@@ -61,7 +61,9 @@ function removed(card) {
 function showCount() {
   const count = (state) => cards.filter((card) => card.state === state).length
   const [done, failed] = [count('done'), count('failed')]
-  at('count').textContent = sentence('count', cards.length, done, failed, cards.length - done - failed)
+  const counts = { all: cards.length, done, failed, left: cards.length - done - failed }
+  const told = Object.entries(counts).filter(([, number]) => number).map(([name, number]) => sentence(`count_${name}`, number))
+  at('count').textContent = told.join(' · ')
   for (const name of ['copy', 'save']) document.querySelector(`[data-all=${name}]`).disabled = !done
 }
 
