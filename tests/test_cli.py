@@ -316,7 +316,7 @@ def test_every_kind_of_picture_is_read_whatever_the_marketplace_takes(engine: Fa
     cli.main(["read", "--json", "--words", "odd.dat"])
     assert engine.options[0].limits.formats == ALL_FORMATS
     assert engine.options[0].limits.max_bytes == 64 << 20
-    assert engine.options[0].words
+    assert engine.options[0].detail == "word"
     assert ".heic" in SUFFIXES
 
 

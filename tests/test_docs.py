@@ -17,6 +17,7 @@ import pytest
 
 from ziyan import cli, errors
 from ziyan.api import refusals
+from ziyan.api.problems import PROBLEMS
 from ziyan.api.refusals import Check, SignInCheck
 from ziyan.errors import ZiyanError
 from ziyan.ocr.models import MODELS, WEIGHTS, HubSource, Weight
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "ziyan"
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *(page for name in ("docs", "src", "tests") for page in (ROOT / name).rglob("*.md"))]
+    [*ROOT.glob("*.md"), *(page for name in ("docs", "sdk", "src", "tests") for page in (ROOT / name).rglob("*.md"))]
 )
 TABLE = re.compile(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
@@ -71,6 +72,11 @@ def errors_table() -> str:
     return table(("code", "class", "HTTP", "exit", "meaning"), rows)
 
 
+def problems_table() -> str:
+    rows = ((str(row.status), f"`{row.code}`", row.title, row.advice) for row in PROBLEMS)
+    return table(("HTTP", "code", "what is wrong", "what to do"), rows)
+
+
 def first_sentence(kind: type) -> str:
     text = " ".join((kind.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
     return text.rstrip(".")
@@ -102,6 +108,7 @@ def megabytes(weights: Iterable[Weight]) -> str:
 
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("docs/settings.md", settings_table),
+    "problems": ("docs/errors.md", problems_table),
     "errors": ("docs/errors.md", errors_table),
     "models": ("docs/models.md", models_table),
     "weights": ("docs/models.md", weights_table),

@@ -150,6 +150,14 @@ class EngineClosedError(EngineError):
     status = 503
 
 
+class ServiceError(ZiyanError):
+    """The service that was asked to read refuses, cannot be reached, or is none."""
+
+    code = "service_refused"
+    status = 502
+    exit_code = 69
+
+
 # --- fetching -------------------------------------------------------------------------------------------------
 
 

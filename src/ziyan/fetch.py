@@ -147,13 +147,19 @@ class Fetcher:
     def _ssl_context(self) -> ssl.SSLContext:
         return self._given_ssl_context or httpx.create_ssl_context(trust_env=False)
 
-    async def fetch(self, address: str, *, max_bytes: int) -> bytes:
+    async def fetch(self, address: str, *, max_bytes: int, max_chars: int = MAX_URL_CHARS) -> bytes:
         """Get what lies at ``address``, within five seconds in all.
 
+        Args:
+            address: Where.
+            max_bytes: How much of it at most.
+            max_chars: How long the address may be.
+
         Raises:
-            FetchError: Malformed, over 255 characters, refused, unreachable, too slow, not 200, or over ``max_bytes``.
+            FetchError: Malformed, longer than ``max_chars``, refused, unreachable, too slow, not 200, or over
+                ``max_bytes``.
         """
-        if len(address) > MAX_URL_CHARS:
+        if len(address) > max_chars:
             raise FetchError("The address is too long", reason="malformed")
         try:
             async with asyncio.timeout(TOTAL_SECONDS):

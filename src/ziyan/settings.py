@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     replayable_signatures: bool = Field(
         True, description="Accept AppKey signatures over no X-Ca-Timestamp or no X-Ca-Nonce, which can be replayed."
     )
+    appcode: str = Field("", repr=False, description="AppCode that `ziyan read --server` signs in with.")
     fetch_allow: str = Field(
         "", description="Host names, separated by commas, that `url` may name although they are private."
     )

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.api.conftest import Service
-from tests.api.wire import fingerprint
+from tests.api.wire import fingerprint, request
 from ziyan.errors import ImageTooLargeError, UndecodableImageError, UnsupportedImageError
 
 PICTURE = b"\x89PNG picture" * 1000
@@ -58,3 +58,16 @@ def test_check_5_is_anything_there_that_cannot_be_read(service: Service, picture
     service.engine.outcome = error
     reply = service.post(f"url={pictures}/200".encode())
     assert (reply.status, reply.body) == (666, '{"ok":0,"msg":"url图片错误: 不支持的文件格式"}'.encode())
+
+
+def test_an_address_that_is_longer_than_ocr_takes_is_read_by_the_native_api(service: Service, pictures: str) -> None:
+    """Those that a storage service has signed are."""
+    url = f"{pictures}/200?signature={'a' * 1000}"
+    assert service.post(f"url={url}".encode()).status == 666
+    headers = (f"Authorization: Bearer {service.caller.appcode}",)
+    sent = request(json.dumps({"url": url}).encode(), content_type=None, target="/v1/ocr", headers=headers)
+    reply = service.send(sent)
+    assert (reply.status, service.engine.seen) == (200, PICTURE)
+    assert "fetch" in json.loads(reply.body)["timings"]
+    missing = request(b"", content_type=None, target=f"/v1/ocr?url={pictures}/404", headers=headers)
+    assert json.loads(service.send(missing).body)["detail"].startswith("The address does not answer with a picture. ")

@@ -25,11 +25,14 @@ class FakeEngine:
     def __init__(self) -> None:
         self.ready = True
         self.outcome: Page | Exception | None = None
+        self.options: ReadOptions | None = None
+        self.seen = b""
 
     async def start(self) -> None:
         pass
 
     async def read(self, image_bytes: bytes, options: ReadOptions, *, deadline: float | None = None) -> Page:
+        self.options, self.seen = options, image_bytes
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome or Page(lines=(), text=fingerprint(image_bytes), width=1, height=1)

@@ -71,6 +71,7 @@ class Puppet:
 
     def __init__(self, config: FakeConfig) -> None:
         self.config = config
+        self.models = (config.model,)
         self.kept: list[bytearray] = []
         config.note("loads", config.model)
         self.start(config.start)

@@ -252,3 +252,28 @@ def test_bent_text_is_no_part_of_a_row_it_lies_across() -> None:
     assert [each.text for each in compose([rows[1], seal, rows[0]], Pose())[0]] == ["S", "a", "b"]
     low = replace(seal, polygon=seal.polygon + np.float32((0, 40)))
     assert [each.text for each in compose([low, *rows], Pose())[0]] == ["a", "b", "S"]
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("angle", [0, 4, -8])
+def test_by_position_every_piece_is_a_line_from_the_top_and_then_from_the_left(angle: float, quarters: int) -> None:
+    """Level pieces are not joined, columns not told apart, and the jitter of a row does not matter."""
+    layout = [(20, 20, 250, 20, "a"), (320, 23, 250, 20, "b"), (20, 60, 250, 20, "c"), (320, 57, 250, 20, "d")]
+    layout += [(20, 100, 250, 20, "e"), (320, 101, 250, 20, "f"), (20, 140, 250, 20, "g"), (320, 140, 250, 20, "h")]
+    lines = turned(as_lines(layout), angle, quarters)
+    pose = Pose(QUARTERS[quarters])
+    found, skew = compose(lines[::-1], pose, "position")
+    assert [one.text for one in found] == list("abcdefgh")
+    assert {one.block for one in found} == {0}
+    assert skew == pytest.approx(angle, abs=0.1)
+    assert [one.text for one in compose(lines, pose)[0]] == list("acegbdfh"), "reading order is another"
+
+
+def test_by_position_columns_and_bent_lines_stand_where_they_begin() -> None:
+    left, right = (line(name, quad(x, 20, 20, 300), vertical=True) for name, x in (("left", 20), ("right", 60)))
+    below = line("below", quad(100, 60, 300, 20))
+    angles = np.deg2rad(np.linspace(-60, 60, 8))
+    arcs = [np.stack([500 + r * np.sin(angles), 140 - r * np.cos(angles)], axis=1) for r in (110, 90)]
+    seal = line("seal", np.concatenate([arcs[0], arcs[1][::-1]]).astype(np.float32))
+    found, _ = compose([below, seal, right, left], Pose(), "position")
+    assert [one.text for one in found] == ["left", "right", "seal", "below"]

@@ -175,9 +175,22 @@ def test_a_line_without_others_is_left_to_the_deciding_weights() -> None:
 def test_words_are_given_when_wanted() -> None:
     page, found = page_of("甲乙丙")
     assert read(page, found)[0].words == ()
-    words = read(page, found, options=replace(OPTIONS, words=True))[0].words
+    words = read(page, found, options=replace(OPTIONS, detail="word"))[0].words
     assert [word.text for word in words] == ["甲", "乙", "丙"]
     assert words[1].box[0] == pytest.approx(60, abs=8)
+
+
+def test_characters_are_given_when_wanted() -> None:
+    page, found = page_of("甲乙丙")
+    (line,) = read(page, found, options=replace(OPTIONS, detail="character"))
+    assert [c.text for word in line.words for c in word.characters] == ["甲", "乙", "丙"]
+
+
+@pytest.mark.parametrize(("least", "read_as"), [(0.0, 1), (0.95, 1), (0.985, 1), (0.995, 0)])
+def test_a_line_is_given_from_the_score_on_that_is_asked_for(least: float, read_as: int) -> None:
+    """However short it is: what is believed anyway needs no more than that."""
+    page, found = page_of("甲乙丙")
+    assert len(read(page, found, options=replace(OPTIONS, min_score=least))) == read_as
 
 
 def test_stopping_ends_before_the_next_run_of_the_network() -> None:

@@ -162,7 +162,7 @@ def test_a_page_says_what_read_it_and_how_long_each_stage_took(tiny: Reader) -> 
 
 
 def test_words_lie_on_their_lines(tiny: Reader) -> None:
-    page = read(tiny, text_page(["Reading Room 206", "open until late"]), ReadOptions(words=True))
+    page = read(tiny, text_page(["Reading Room 206", "open until late"]), ReadOptions(detail="word"))
     for line in page.lines:
         assert " ".join(word.text for word in line.words) == line.text
         x0, y0, x1, y1 = line.box
@@ -214,7 +214,7 @@ def test_calls_at_the_same_time_do_not_touch_each_other(
     reader = Reader(ReaderConfig(models_dir, "tiny", runtime))
     headlong = text_page(["open until half past nine", "on Sundays too"], 500).rotate(180)
     calls = [
-        (text_page(["Reading Room 206", "Maple Bridge"]), ReadOptions(words=True)),
+        (text_page(["Reading Room 206", "Maple Bridge"]), ReadOptions(detail="word")),
         (headlong, ReadOptions()),
         (headlong, ReadOptions(page_orientation=False, line_orientation=False, min_score=0.0)),
         (text_page(["The quick brown fox"], 400, 30), ReadOptions(min_score=1.1)),

@@ -13,7 +13,9 @@ from ziyan.api.calls import Calls
 from ziyan.api.health import add_health
 from ziyan.api.marketplace import Marketplace, not_found
 from ziyan.api.metrics import add_metrics
+from ziyan.api.native import Native
 from ziyan.api.openapi import document
+from ziyan.api.rates import Rates
 from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
@@ -28,8 +30,9 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     app.router.redirect_slashes = False
     calls = Calls(settings.body_memory << 20)
     app.router.default = partial(not_found, calls)
-    marketplace = Marketplace(settings, engine, store, Fetcher.from_settings(settings), calls)
-    app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
+    shared = settings, engine, store, Fetcher.from_settings(settings), calls, Rates.from_settings(settings)
+    app.router.routes.append(Route("/ocr", Marketplace(*shared), name="ocr"))
+    app.router.routes.append(Route("/v1/{path:path}", Native(*shared), name="native"))
     app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
     add_pages(app, settings, store, marketplace, calls.memory)
     add_health(app, engine, store)
@@ -38,5 +41,5 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
 
 
 async def openapi() -> JSONResponse:
-    """What of ``/ocr`` OpenAPI can say."""
+    """What of the service OpenAPI can say."""
     return JSONResponse(document())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from starlette.datastructures import Headers
@@ -44,6 +45,19 @@ class BodyMemory:
         """Hold so many fewer."""
         self.taken -= size
 
+    @contextmanager
+    def held(self, size: int) -> Iterator[None]:
+        """Hold so many more during the block.
+
+        Raises:
+            GatewayRefusedError: As ``take``.
+        """
+        self.take(size)
+        try:
+            yield
+        finally:
+            self.give_back(size)
+
 
 class Body:
     """One request's body.  Its memory is counted until ``close``, for whoever read it holds on to it.
@@ -53,23 +67,24 @@ class Body:
         receive_ms: Milliseconds that reading it took.
     """
 
-    def __init__(self, receive: Receive, memory: BodyMemory) -> None:
-        """Read from ``receive``."""
+    def __init__(self, receive: Receive, memory: BodyMemory, max_bytes: int = MAX_BODY_BYTES) -> None:
+        """Read at most ``max_bytes`` from ``receive``."""
         self._receive = receive
+        self._max_bytes = max_bytes
         self._memory = memory
         self._taken = 0
         self.ended = False
         self.receive_ms = 0.0
 
     async def read(self, headers: Headers) -> bytes:
-        """The whole body, of at most 8 MiB; the declared length can only refuse it sooner.
+        """The whole body; the declared length can only refuse it sooner.
 
         Raises:
             GatewayRefusedError: Too large, not complete after two minutes, or no memory is left for it.
             ClientGoneError: The caller hung up.
         """
         declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared[:19]) > MAX_BODY_BYTES:
+        if declared.isdecimal() and int(declared[:19]) > self._max_bytes:
             raise GatewayRefusedError(BODY_TOO_LARGE)
         started = time.perf_counter()
         try:
@@ -85,7 +100,7 @@ class Body:
         try:
             while not self.ended:
                 chunk = await self._next()
-                if self._taken + len(chunk) > MAX_BODY_BYTES:
+                if self._taken + len(chunk) > self._max_bytes:
                     raise GatewayRefusedError(BODY_TOO_LARGE)
                 self._memory.take(len(chunk))
                 self._taken += len(chunk)

@@ -12,14 +12,17 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from ziyan.api.answers import failure
-from ziyan.api.body import Body, BodyMemory
+from ziyan.api import answers
+from ziyan.api.body import MAX_BODY_BYTES, Body, BodyMemory
 from ziyan.api.headers import Answer, new_request_id, send_answer
 from ziyan.api.metrics import Metrics
+from ziyan.api.problems import ProblemError
 from ziyan.api.refusals import CheckError, ClientGoneError, GatewayRefusedError
-from ziyan.errors import ZiyanError
+from ziyan.errors import FetchError, ImageError, ZiyanError
 
 _logger: Final = logging.getLogger("ziyan.calls")
+#: Whose causes only matter to somebody who looks for them: the caller was told all there is to know.
+_EXPECTED: Final = (CheckError, GatewayRefusedError, ProblemError, ImageError, FetchError)
 _SEND_SECONDS: Final = 60.0  # for a client to take its answer
 #: Never sent; nginx's number in logs for a caller who hung up.
 _GONE: Final = Answer(499, b"", msg="client gone", outcome="gone")
@@ -60,6 +63,11 @@ class Call:
         self.stages.update(parts)
 
 
+def _refusal(_call: Call, error: Exception) -> Answer:
+    """What an exception is answered with unless a part of the service has answers of its own."""
+    return answers.failure(error)
+
+
 class Calls:
     """What all calls go through: they are counted and logged, and share the memory for their bodies.
 
@@ -74,13 +82,29 @@ class Calls:
         self.memory = BodyMemory(body_limit)
 
     async def serve(
-        self, scope: Scope, receive: Receive, send: Send, answer_to: Callable[[Call, Body], Awaitable[Answer]]
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        answer_to: Callable[[Call, Body], Awaitable[Answer]],
+        *,
+        failure: Callable[[Call, Exception], Answer] = _refusal,
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        """Answer one call, whatever happens, and log it."""
-        call, body = Call(), Body(receive, self.memory)
+        """Answer one call, whatever happens, and log it.
+
+        Args:
+            scope: The call's.
+            receive: The call's.
+            send: The call's.
+            answer_to: Makes the answer, or raises.
+            failure: Makes one of what was raised.
+            max_body_bytes: Largest body.
+        """
+        call, body = Call(), Body(receive, self.memory, max_body_bytes)
         answer = _GONE
         try:
-            answer = await _answered(call, answer_to(call, body))
+            answer = await _answered(call, answer_to(call, body), failure)
             body.close()  # nobody holds on to it any more, however long the answer takes
             async with asyncio.timeout(_SEND_SECONDS):
                 await send_answer(answer, call.request_id, scope, body, send)
@@ -110,24 +134,34 @@ class Calls:
         _logger.info("call", extra={"fields": fields})
 
 
-async def _answered(call: Call, answering: Awaitable[Answer]) -> Answer:
+async def _answered(call: Call, answering: Awaitable[Answer], failure: Callable[[Call, Exception], Answer]) -> Answer:
     try:
         return await answering
     except ClientGoneError:
         raise
     except ZiyanError as error:
-        call.cause = error.cause if isinstance(error, CheckError) else error.code
+        call.cause = _cause_of(error)
         _log_cause(call, error)
-        return failure(error)
+        return failure(call, error)
     except Exception as error:
         call.cause = ZiyanError.code
         _logger.exception("call failed", extra={"fields": {"request_id": call.request_id}})
-        return failure(error)
+        return failure(call, error)
+
+
+def _cause_of(error: ZiyanError) -> str:
+    match error:
+        case CheckError():
+            return error.cause
+        case FetchError():
+            return f"fetch_{error.reason}"
+        case _:
+            return error.code
 
 
 def _log_cause(call: Call, error: ZiyanError) -> None:
     """What only the operator may read: a detail of a refusal, or the reason of a failure of ours."""
-    expected = isinstance(error, CheckError | GatewayRefusedError)
+    expected = isinstance(error, _EXPECTED)
     if expected and not error.internal:
         return
     fields = {"request_id": call.request_id, "error": error.code, "internal": error.internal or str(error)}

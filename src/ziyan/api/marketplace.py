@@ -10,7 +10,7 @@ from ziyan.api.answers import success
 from ziyan.api.body import Body
 from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
-from ziyan.api.rates import Rate, address_block
+from ziyan.api.rates import Rates, address_block
 from ziyan.api.refusals import WRONG_METHOD, Check, CheckError, GatewayRefusedError, wrong_path
 from ziyan.api.replay import billed_once
 from ziyan.api.request import Request
@@ -32,18 +32,19 @@ from ziyan.settings import Settings
 
 
 class Marketplace:
-    """The ASGI application behind ``/ocr``.  Holds nothing of any call but how many there were of late."""
+    """The ASGI application behind ``/ocr``.  Holds nothing of any call."""
 
-    def __init__(self, settings: Settings, engine: Engine, store: Store, fetcher: Fetcher, calls: Calls) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, store: Store, fetcher: Fetcher, calls: Calls, rates: Rates
+    ) -> None:
         """Serve with these."""
         self._settings = settings
         self._engine = engine
         self._store = store
         self._fetcher = fetcher
         self._calls = calls
+        self._rates = rates
         self._proxies = settings.proxy_networks
-        self._address_rate = Rate(settings.rate_address)
-        self._app_rate = Rate(settings.rate_app)
         self._options = ReadOptions(
             limits=ImageLimits(max_bytes=MAX_PICTURE_BYTES, max_pixels=settings.max_pixels, formats=MARKETPLACE_FORMATS)
         )
@@ -57,9 +58,9 @@ class Marketplace:
         if scope["method"] != "POST":
             raise GatewayRefusedError(WRONG_METHOD)
         request = Request(scope, body, call, self._proxies)
-        self._address_rate.admit(address_block(request.address))
+        self._rates.address.admit(address_block(request.address))
         caller = await sign_in(self._store, self._settings, request)
-        self._app_rate.admit(caller.app.id)
+        self._rates.app.admit(caller.app.id)
         async with billed_once(self._store, caller.claim, seconds=self._settings.deadline):
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
             page = await body.while_connected(self._read(call, upload))

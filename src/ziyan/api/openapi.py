@@ -1,7 +1,7 @@
-"""``POST /ocr`` as an OpenAPI 3.1 document, made from the tables that the service answers by.
+"""The service as an OpenAPI 3.1 document, made from the tables that it answers by.
 
-What OpenAPI cannot say stays in ``docs/contract.md``: status 666 (it knows 1xx to 5xx, so it stands under ``default``),
-bodies without a Content-Type, and the case of header names.
+What OpenAPI cannot say of ``/ocr`` stays in ``docs/contract.md``: status 666 (it knows 1xx to 5xx, so it stands under
+``default``), bodies without a Content-Type, and the case of header names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from typing import Any, Final
 
 from ziyan import __version__
-from ziyan.api import refusals
+from ziyan.api import openapi_native, refusals
+from ziyan.api.openapi_native import said
 from ziyan.api.refusals import Check, CheckError, GatewayError, SignInCheck, bad_signature, wrong_path
 from ziyan.fetch import MAX_URL_CHARS
 
@@ -21,13 +22,23 @@ _FIELDS: Final[dict[str, Any]] = {
     "properties": {
         "img": {
             **_STRING,
-            "description": "Base64 of a JPEG, PNG or GIF of at most 1 MiB, or that behind `data:…;base64,`",
+            **said(
+                "Base64 of a JPEG, PNG or GIF of at most 1 MiB, or that behind `data:…;base64,`",
+                "JPEG、PNG 或 GIF 图片的 base64，解码后不超过 1 MiB，前面可带 `data:…;base64,`",
+            ),
         },
         "url": {
             **_STRING,
-            "description": f"http or https address of such a picture, at most {MAX_URL_CHARS} characters",
+            **said(
+                f"http or https address of such a picture, at most {MAX_URL_CHARS} characters",
+                f"此类图片的 http 或 https 地址，不超过 {MAX_URL_CHARS} 个字符",
+            ),
         },
-        "ver": {"enum": ["0", "1"], "description": "`0` or absent: one string; `1`: a list of lines", "default": "0"},
+        "ver": {
+            "enum": ["0", "1"],
+            "default": "0",
+            **said("`0` or absent: one string; `1`: a list of lines", "`0` 或不传：一个字符串；`1`：逐行的列表"),
+        },
     },
 }
 #: Ways of signing in by the names of what each needs, one of them whole; docs/signing.md says how to sign.
@@ -58,14 +69,19 @@ def document() -> dict[str, Any]:
             "title": "Ziyan",
             "version": __version__,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-            "description": "Reads the text in a picture. The authority for every detail is docs/contract.md.",
+            **said(
+                "Reads the text in pictures. The authority for every detail of `/ocr` is docs/contract.md.",
+                "识别图片中的文字。`/ocr` 的一切细节以 docs/contract.md 为准。",
+            ),
         },
-        "paths": {"/ocr": {"post": _operation()}},
+        "paths": {"/ocr": {"post": _operation()}, "/v1/ocr": openapi_native.path_item()},
         "components": {
             "securitySchemes": {
                 scheme: {"type": "apiKey", "in": place, "name": name, "description": description}
                 for scheme, (place, name, description) in _SIGN_IN.items()
             }
+            | {"bearer": {"type": "http", "scheme": "bearer", "description": "The AppCode; of `/v1` only"}},
+            "schemas": openapi_native.schemas(),
         },
     }
 
@@ -73,8 +89,12 @@ def document() -> dict[str, Any]:
 def _operation() -> dict[str, Any]:
     return {
         "operationId": "ocr",
-        "summary": "Read the text in a picture",
-        "description": "Give either `img` or `url`. Fields may stand in the query string too; those of the body win.",
+        "summary": "Read the text in a picture, as the marketplace's API does",
+        "x-summary-zh": "识别图片中的文字（与云市场接口相同）",
+        **said(
+            "Give either `img` or `url`. Fields may stand in the query string too; those of the body win.",
+            "`img` 与 `url` 二选一。参数也可放在查询串中，以请求体为准。",
+        ),
         "security": [{scheme: [] for scheme in way} for way in _WAYS],
         "requestBody": {"required": True, "content": {form: {"schema": _fields(form)} for form in _FORMS}},
         "responses": {"200": _success(), **_gateway_answers(), "default": _failure()},
@@ -84,7 +104,7 @@ def _operation() -> dict[str, Any]:
 def _fields(form: str) -> dict[str, Any]:
     properties = dict(_FIELDS["properties"])
     if form == "multipart/form-data":
-        properties["img"] = {**properties["img"], "description": "The file itself, or its base64"}
+        properties["img"] = {**properties["img"], **said("The file itself, or its base64", "图片文件本身，或其 base64")}
     return {**_FIELDS, "properties": properties}
 
 

@@ -6,11 +6,12 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Network, ip_address
 from typing import Final
 
 from ziyan.api.refusals import THROTTLED, GatewayRefusedError
+from ziyan.settings import Settings
 
 #: Callers that are remembered; whoever has not called for longest is forgotten first, which does them no harm.
 _MAX_CALLERS: Final = 10_000
@@ -47,6 +48,24 @@ class Rate:
         if not admitted:
             seconds = math.ceil((1 - tokens) / self._per_second)
             raise GatewayRefusedError(replace(THROTTLED, retry_after=max(1, seconds)))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The limits that hold for all calls together, whichever way they come.
+
+    Attributes:
+        address: Of one address.
+        app: Of one app.
+    """
+
+    address: Rate
+    app: Rate
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Rates:
+        """The limits of ``ZIYAN_RATE_ADDRESS`` and ``ZIYAN_RATE_APP``."""
+        return cls(Rate(settings.rate_address), Rate(settings.rate_app))
 
 
 def address_block(address: str) -> str:

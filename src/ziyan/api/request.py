@@ -86,6 +86,10 @@ class Request:
             self._form = parse_body(self.headers.get("content-type", ""), await self.content())
         return self._form
 
+    def let_go(self) -> None:
+        """Keep the body no longer, for what is of use has been taken out of it."""
+        self._content, self._form = b"", None
+
     async def over_content(self, work: Callable[[], T]) -> T:
         """Do ``work``, which goes over all that was sent, in a thread where that would hold up other calls."""
         large = len(await self.content()) > _LARGE_BYTES

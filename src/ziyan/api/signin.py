@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -34,6 +34,7 @@ from ziyan.settings import Settings
 
 #: The contract's pattern; the first run of blanks never gives back (``*+``), so a long one costs nothing.
 _APPCODE: Final = re.compile(r"(?i)^appcode[ \t]*+[:=]?[ \t]*(\S+)$")
+_BEARER: Final = re.compile(r"(?i)^bearer[ \t]++(\S+)$")
 _WINDOW_MS: Final = 15 * 60 * 1000
 _NONCE: Final = "nonce"
 
@@ -63,22 +64,52 @@ async def sign_in(store: Store, settings: Settings, request: Request) -> Caller:
         ClientGoneError: The caller hung up.
         StoreError: The database is away.
     """
-    if appcode := _appcode_of(request.headers, request.query if settings.appcode_in_query else {}):
-        app = await _by_appcode(store, request, appcode)
-        await _check_content_md5(request)
+    if app := await _gateway_app(store, settings, request):
         return Caller(app)
-    if appkey := request.headers.get("x-ca-key", "").strip():
-        return Caller(await _by_signature(store, settings, request, appkey))
     await _require_own_platform(request)
     app, claim = await own_platform.sign_in(store, request, now=_now())
     await _check_content_md5(request)
     return Caller(app, claim)
 
 
-def _appcode_of(headers: Headers, query: Mapping[str, bytes]) -> str | None:
+async def require_app(store: Store, settings: Settings, request: Request, *, bearer: bool) -> App:
+    """The app that calls by AppCode or by AppKey and signature, where there is no own-platform mode.
+
+    Args:
+        store: Where apps are kept.
+        settings: What is accepted.
+        request: The request.
+        bearer: Take ``Authorization: Bearer <AppCode>`` too.
+
+    Raises:
+        GatewayRefusedError: As ``sign_in``.
+        ClientGoneError: The caller hung up.
+        StoreError: The database is away.
+    """
+    app = await _gateway_app(store, settings, request, bearer=bearer)
+    if app is None:
+        raise GatewayRefusedError(NO_CREDENTIAL)
+    return app
+
+
+async def _gateway_app(store: Store, settings: Settings, request: Request, *, bearer: bool = False) -> App | None:
+    """The app that a gateway's credential is of; None where there is no such credential."""
+    patterns = (_APPCODE, _BEARER) if bearer else (_APPCODE,)
+    query = request.query if settings.appcode_in_query else {}
+    if appcode := _appcode_of(request.headers, query, patterns):
+        app = await _by_appcode(store, request, appcode)
+        await _check_content_md5(request)
+        return app
+    if appkey := request.headers.get("x-ca-key", "").strip():
+        return await _by_signature(store, settings, request, appkey)
+    return None
+
+
+def _appcode_of(headers: Headers, query: Mapping[str, bytes], patterns: Sequence[re.Pattern[str]]) -> str | None:
     for value in headers.getlist("authorization"):
-        if found := _APPCODE.match(value.strip()):
-            return found[1]
+        for pattern in patterns:
+            if found := pattern.match(value.strip()):
+                return found[1]
     for name, raw in query.items():
         if name.lower() == "appcode" and raw.strip():
             return raw.strip().decode("utf-8", "replace")

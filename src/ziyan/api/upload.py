@@ -68,11 +68,11 @@ def check_parameters(form: Form, query: Mapping[str, bytes], semantics: Literal[
     return Upload((ver == b"1") == (semantics == "samples"), img=img, url=url, file=file)
 
 
-def decode_img(text: bytes) -> bytes:
+def decode_img(text: bytes, max_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     """Base64 as clients send it → the picture's bytes.
 
     Raises:
-        CheckError: Not base64, or over 1 MiB.
+        CheckError: Not base64, or over ``max_bytes``.
         GatewayRefusedError: Encoded twice, and too badly.
     """
     if b"%" in text:  # encoded twice
@@ -84,7 +84,7 @@ def decode_img(text: bytes) -> bytes:
         picture = pybase64.b64decode(text, validate=True)
     except binascii.Error:
         picture = _decode_sloppily(text)
-    if len(picture) > MAX_PICTURE_BYTES:
+    if len(picture) > max_bytes:
         raise CheckError(Check.IMG, cause="image_too_large")
     return picture
 

@@ -1,4 +1,4 @@
-"""``ziyan read``: pictures on this machine, read by a local engine, without a server."""
+"""``ziyan read``: pictures on this machine, read by a local engine or by a running service."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ examples:
   ziyan read --json --words page.png | jq .lines
   ziyan read --boxes drawn.png receipt.jpg
   curl -s https://example.com/a.png | ziyan read -
+  ziyan read --server http://ocr.example:8000 --appcode 0123456789abcdef receipt.jpg
 """
 #: What is taken from a folder; a file named outright may end as it likes.
 SUFFIXES = frozenset(
@@ -74,6 +75,8 @@ def add_parser(commands: Any) -> None:
         "--boxes", type=Path, metavar="OUT", help="also draw the boxes: a PNG file, or for several pictures a folder"
     )
     command.add_argument("--model", choices=NAMES, help="weights that read (ZIYAN_MODEL)")
+    command.add_argument("--server", metavar="URL", help="let the service at this address read, not this machine")
+    command.add_argument("--appcode", metavar="CODE", help="what to sign in with, with --server (ZIYAN_APPCODE)")
     command.set_defaults(run=run, misused=command.error)
 
 
@@ -81,9 +84,14 @@ def run(settings: Settings, args: argparse.Namespace) -> int:
     """Read every picture and print what it says."""
     if args.words and not args.json:
         args.misused("--words needs --json")
+    if args.appcode and not args.server:
+        args.misused("--appcode needs --server")
+    if args.server and not settings.appcode:
+        args.misused("--server needs --appcode, or ZIYAN_APPCODE")
     names = expand(args.paths)
     drawings = plan_drawings(args.boxes, names) if args.boxes is not None else []
-    locate(settings.models_dir, settings.model)  # says what is missing at once, and once
+    if not args.server:
+        locate(settings.models_dir, settings.model)  # says what is missing at once, and once
     return asyncio.run(_read_all(settings, args, names, drawings))
 
 
@@ -169,11 +177,12 @@ def _load(name: str) -> bytes:
 async def _read_all(settings: Settings, args: argparse.Namespace, names: list[str], drawings: list[Path]) -> int:
     options = ReadOptions(
         limits=ImageLimits(max_bytes=MAX_BYTES, max_pixels=settings.max_pixels, formats=ALL_FORMATS),
-        words=args.words,
+        detail="word" if args.words else "line",
+        model=args.model if args.server else None,
     )
     failures: list[ZiyanError] = []
     report = _Report(drawings, as_json=args.json, many=len(names) > 1)
-    engine = _open_engine(settings)
+    engine = _open_service(settings, args.server) if args.server else _open_engine(settings)
     await engine.start()
     try:
         with _bar(len(names)) as advance:
@@ -194,6 +203,12 @@ def _open_engine(settings: Settings) -> Engine:
     from ziyan.engine.local import LocalEngine
 
     return LocalEngine.from_settings(settings)
+
+
+def _open_service(settings: Settings, server: str) -> Engine:
+    from ziyan.engine.remote import RemoteEngine
+
+    return RemoteEngine(server, settings.appcode, deadline=2 * settings.deadline)  # the service has one of its own
 
 
 async def _in_order(engine: Engine, names: list[str], options: ReadOptions, workers: int) -> AsyncGenerator[Reading]:

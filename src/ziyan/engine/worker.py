@@ -56,7 +56,13 @@ class Kind(IntEnum):
 
 
 class SupportsRead(Protocol):
-    """What a reading process asks of its reader."""
+    """What a reading process asks of its reader.
+
+    Attributes:
+        models: What a call may name, without another reader being loaded for it.
+    """
+
+    models: tuple[str, ...]
 
     def read(self, image_bytes: bytes, options: ReadOptions, cancelled: Callable[[], bool]) -> Page:
         """Read one picture, as ``ziyan.ocr.pipeline.Reader.read`` does."""
@@ -143,16 +149,17 @@ class _Readers:
     def __init__(self, config: ReaderConfig, factory: ReaderFactory) -> None:
         self._config = config
         self._factory = factory
-        self._loaded: dict[ModelName, SupportsRead] = {}
+        self._loaded: dict[str, SupportsRead] = {}
 
     def get(self, model: ModelName | None) -> SupportsRead:
-        """The reader of ``model``, loaded at its first use."""
+        """A reader that has ``model``, loaded at its first use: one may have several."""
         name = model or self._config.model
         if name not in (names := get_args(ModelName)):
             raise ModelNotInstalledError(f"There is no model of that name; take one of {', '.join(names)}.")
         if name not in self._loaded:
             config = self._config if name == self._config.model else replace(self._config, model=name)
-            self._loaded[name] = self._factory(config)
+            reader = self._factory(config)
+            self._loaded = {**dict.fromkeys(reader.models, reader), **self._loaded}
         return self._loaded[name]
 
 

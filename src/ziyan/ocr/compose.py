@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ziyan.ocr.orient import TALL, Pose
 from ziyan.ocr.polygon import quad_size
-from ziyan.ocr.types import Line, Polygon
+from ziyan.ocr.types import Line, Order, Polygon
 
 #: A piece counts as running text from this width on, in multiples of its height.
 _RUNNING_TEXT = 7.0
@@ -202,12 +202,13 @@ def _fits(piece: Piece, neighbours: Sequence[Piece]) -> bool:
     return all(min(piece.x1, p.x1) - max(piece.x0, p.x0) < 0.5 * min(piece.width, p.width) for p in neighbours)
 
 
-def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
-    """Lines in reading order, pieces of one row joined, and the page's skew.
+def compose(lines: Sequence[Line], pose: Pose, order: Order = "reading") -> tuple[list[Line], float]:
+    """Lines in order, in reading order pieces of one row joined, and the page's skew.
 
     Args:
         lines: As read, in any order.
         pose: How the page lies.
+        order: Which order.
 
     Returns:
         The lines, numbered by block, and degrees clockwise by which the text runs off the page's own horizontal.
@@ -220,10 +221,30 @@ def compose(lines: Sequence[Line], pose: Pose) -> tuple[list[Line], float]:
     level = [line for line in straight if line not in columns]
     skew = _skew(level, turned)
     x_axis, y_axis = _axes(turned + skew)
+    if order == "position":
+        return _by_position(lines, x_axis, y_axis), _degrees(skew)
     ordered = _order(level, x_axis, y_axis), _order(columns, y_axis, -x_axis), *([[line]] for line in bent)
     blocks = [block for group in _by_top(ordered, y_axis) for block in group]
     numbered = [replace(line, block=number) for number, block in enumerate(blocks) for line in block]
-    return numbered, round(float(np.rad2deg(skew)), 2) + 0.0  # never -0.0
+    return numbered, _degrees(skew)
+
+
+def _degrees(skew: float) -> float:
+    return round(float(np.rad2deg(skew)), 2) + 0.0  # never -0.0
+
+
+def _by_position(lines: Sequence[Line], x_axis: npt.NDArray[np.float64], y_axis: npt.NDArray[np.float64]) -> list[Line]:
+    """Each line by itself, from the top and then from the left, all in one block.
+
+    Columns and bent lines stand where they begin, level lines where their middle is, so that a row is one.
+    """
+    pieces = []
+    for index, line in enumerate(lines):
+        along, across = line.polygon @ x_axis, line.polygon @ y_axis
+        letters = min(quad_size(line.polygon))
+        middle = across.min() + letters / 2 if line.vertical or len(line.polygon) > 4 else across.mean()
+        pieces.append(Piece(index, float(along.min()), float(along.max()), float(middle), letters))
+    return [lines[piece.index] for row in _rows(pieces) for piece in row]
 
 
 def _is_flat(line: Line) -> bool:

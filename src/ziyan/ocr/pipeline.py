@@ -59,7 +59,11 @@ def _never() -> bool:
 
 
 class Reader:
-    """Loaded weights.  Holds nothing of any call, so threads may share one."""
+    """Loaded weights.  Holds nothing of any call, so threads may share one.
+
+    Attributes:
+        models: What a call may name as ``ReadOptions.model``, the usual one first.
+    """
 
     def __init__(self, config: ReaderConfig) -> None:
         """Load and warm the weights.
@@ -75,7 +79,6 @@ class Reader:
         load = partial(open_session, runtime=runtime, precision=precision, threads=1, callers=config.threads)
 
         quick = files.draft or files
-        self.model = config.model
         pool = ThreadPoolExecutor(config.threads, thread_name_prefix="reading")
         self._detector = Detector(load(files.detector, many_shapes=True), pool, config.threads)
         self._recognizer = Recognizer(
@@ -83,6 +86,7 @@ class Reader:
             quick=Alphabet(quick.name, quick.charset, load(quick.recognizer)),
             pool=pool,
         )
+        self.models = self._recognizer.models
         self._scales = Scales() if files.draft else QUICK_SCALES
         self._db_options = DBOptions()
         self._plenty = _PLENTY + _PLENTY_EACH * config.threads
@@ -105,7 +109,10 @@ class Reader:
 
         Raises:
             ImageError: The picture is at fault.
+            ModelNotInstalledError: The options name other weights than it has.
         """
+        recognizer = self._recognizer.with_model(options.model)
+        scales = self._scales if recognizer is self._recognizer else QUICK_SCALES
 
         def stop() -> None:
             if cancelled():
@@ -114,17 +121,17 @@ class Reader:
         watch = _Watch()
         image = decode(image_bytes, options.limits)
         watch.lap("decode")
-        look = self._scales, self._db_options, stop
+        look = scales, self._db_options, stop
         regions = detect(self._detector, image.pixels, *look)
         watch.lap("detect")
-        pose = find_pose(image.pixels, regions, self._recognizer.glance) if options.page_orientation else Pose()
+        pose = find_pose(image.pixels, regions, recognizer.glance) if options.page_orientation else Pose()
         if pose.orientation:
             regions = detect_turned(self._detector, image.pixels, pose.orientation // 90, *look)
         strips = join_strips(place(regions, pose))
         watch.lap("orient")
-        lines = read_lines(image.pixels, strips, self._recognizer, options, stop)
+        lines = read_lines(image.pixels, strips, recognizer, options, stop)
         watch.lap("recognize")
-        lines, skew = compose(lines, pose)
+        lines, skew = compose(lines, pose, options.order)
         watch.lap("compose")
         give_back_memory(self._plenty)
         return Page(
@@ -134,7 +141,7 @@ class Reader:
             height=image.height,
             orientation=pose.orientation,
             skew=skew,
-            model=self.model,
+            model=recognizer.deciding.name,
             timings=watch.laps,
         )
 

@@ -21,6 +21,12 @@ def sides_of(polygon: Polygon) -> tuple[Polygon, Polygon]:
     return polygon[:half], polygon[: half - 1 : -1]
 
 
+def shares_of(side: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """``[K]``: the shares (0..1) of a side's length at which its points are."""
+    passed = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(side.astype(np.float64), axis=0).T))])
+    return np.asarray(passed / max(passed[-1], 1e-9))
+
+
 def points_along(side: npt.NDArray[Any], shares: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``[K, 2]``: the points at these shares (0..1) of a side's length."""
     steps = np.hypot(*np.diff(side.astype(np.float64), axis=0).T)

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from ziyan.errors import ModelNotInstalledError
 from ziyan.ocr.crop import LINE_HEIGHT
 from ziyan.ocr.ctc import Token, decode_greedy
 from ziyan.ocr.session import Session, Tensor
@@ -105,6 +106,23 @@ class Recognizer:
     deciding: Alphabet
     quick: Alphabet
     pool: ThreadPoolExecutor
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the weights that can decide, the usual ones first."""
+        return tuple(dict.fromkeys((self.deciding.name, self.quick.name)))
+
+    def with_model(self, name: str | None) -> Recognizer:
+        """The same with other weights deciding; None leaves the usual ones.
+
+        Raises:
+            ModelNotInstalledError: It does not have them.
+        """
+        if name in {None, self.deciding.name}:
+            return self
+        if name != self.quick.name:
+            raise ModelNotInstalledError(f"The model {name} is not loaded; take one of {', '.join(self.models)}.")
+        return replace(self, deciding=self.quick)
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """``work`` of each item, in their order, side by side on the recogniser's threads."""

@@ -17,6 +17,11 @@ Polygon = npt.NDArray[np.float32]
 Box = tuple[float, float, float, float]
 ModelName = Literal["tiny", "small", "medium"]
 Orientation = Literal[0, 90, 180, 270]
+#: How finely lines are taken apart.
+Detail = Literal["line", "word", "character"]
+#: ``reading``: by columns and blocks, pieces that stand level joined; ``position``: each piece by itself, from the top
+#: and then from the left.
+Order = Literal["reading", "position"]
 
 #: What the wire contract of ``/ocr`` accepts.
 MARKETPLACE_FORMATS: frozenset[str] = frozenset({"JPEG", "PNG", "GIF"})
@@ -51,7 +56,8 @@ class ReadOptions:
         page_orientation: Turn pages that lie on their side or upside down.
         line_orientation: Turn single lines that stand upside down.
         min_score: Lines recognised with a lower score (0..1) are dropped.
-        words: Also give each line's words with their boxes.
+        detail: Also give each line's words with their boxes, and each word's characters.
+        order: How lines follow each other.
     """
 
     model: ModelName | None = None
@@ -59,7 +65,8 @@ class ReadOptions:
     page_orientation: bool = True
     line_orientation: bool = True
     min_score: float = 0.5
-    words: bool = False
+    detail: Detail = "line"
+    order: Order = "reading"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,18 +106,41 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Character:
+    """One character of a word.
+
+    Attributes:
+        text: The character.
+        score: Its recognition score, 0..1.
+        polygon: ``[P ≥ 4, 2]`` float32, clockwise from the text's own top-left; on its word's.
+    """
+
+    text: str
+    score: float
+    polygon: Polygon
+
+    @property
+    def box(self) -> Box:
+        """x0, y0, x1, y1 around the polygon."""
+        return bounding_box(self.polygon)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Word:
     """A token of a line: a Latin word, a number, or one CJK character.
 
     Attributes:
         text: The characters.
         score: Mean recognition score, 0..1.
-        polygon: ``[4, 2]`` float32, clockwise from the text's own top-left.
+        polygon: ``[P ≥ 4, 2]`` float32, clockwise from the text's own top-left; more than four points where the line is
+            bent.
+        characters: In the order of the text; empty unless asked for with ``ReadOptions.detail``.
     """
 
     text: str
     score: float
     polygon: Polygon
+    characters: tuple[Character, ...] = ()
 
     @property
     def box(self) -> Box:
@@ -130,7 +160,7 @@ class Line:
         orientation: How far the line's own top is turned clockwise from the page's, 0 or 180.
         vertical: Written from top to bottom.
         block: Number of the block it belongs to, in reading order from 0.
-        words: Empty unless ``ReadOptions.words``.
+        words: Empty unless asked for with ``ReadOptions.detail``.
     """
 
     text: str
