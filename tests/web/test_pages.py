@@ -16,6 +16,7 @@ import pytest
 from tests.api.conftest import Service, service, service_with, shared_service
 from tests.api.wire import fingerprint
 from ziyan.api import openapi
+from ziyan.api.problems import PROBLEMS
 from ziyan.api.refusals import Check, SignInCheck
 from ziyan.errors import EngineBusyError
 from ziyan.metering.credentials import TRIAL, ensure_trial_app, set_app_disabled
@@ -351,6 +352,7 @@ def test_every_refusal_has_an_explanation_and_none_is_invented() -> None:
     assert set(plain_words.rows()) == {row.code for row in openapi.gateway_rows()}
     assert set(plain_words.rows()) <= set(plain_words.GATEWAY)
     assert {*Check, *SignInCheck} <= set(plain_words.MESSAGES)
+    assert set(plain_words.NATIVE) == {row.code for row in PROBLEMS}
     contract = (FOLDER.parents[3] / "docs/contract.md").read_text("utf-8")
     for key in [*plain_words.GATEWAY, *plain_words.MESSAGES]:
         assert key.replace("{appid}", "XXXXXXX") in contract
@@ -369,6 +371,9 @@ def test_the_errors_page_shows_every_row_of_the_code(service: Service, language:
     for row in openapi.gateway_rows():
         assert row.code in text
         assert " ".join(row.message.split()) in text
+    _, html = get(service, f"/docs/errors?lang={language}")
+    for problem in PROBLEMS:
+        assert f'id="{problem.type.partition("#")[2]}"' in html
 
 
 def test_the_parameters_page_has_every_parameter_and_limit(service: Service) -> None:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from ziyan.api import openapi
 from ziyan.api.own_platform import MAX_APPID_CHARS
+from ziyan.api.problems import PROBLEMS
 from ziyan.api.refusals import Check, SignInCheck
 from ziyan.api.upload import MAX_PICTURE_BYTES
 from ziyan.fetch import MAX_URL_CHARS
@@ -141,6 +142,7 @@ class Docs:
         values: dict[str, Any] = {
             "checks": [(str(check), plain_words.MESSAGES[check]) for check in Check],
             "signins": [(str(check), plain_words.MESSAGES[check]) for check in SignInCheck],
+            "native": [(row, plain_words.NATIVE[row.code]) for row in PROBLEMS],
             "gateway": [(row, plain_words.GATEWAY[row.code]) for row in plain_words.rows().values()],
             "metered": "B403MQ" in plain_words.rows(),
             "parameters": [(name, plain_words.PARAMETERS[name]) for name in _parameters()],

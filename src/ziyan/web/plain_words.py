@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ziyan.api import refusals
+from ziyan.api.problems import PROBLEMS
 from ziyan.api.refusals import Check, GatewayError, SignInCheck
 
 #: Chinese, English.
@@ -261,6 +262,10 @@ GATEWAY: Final[dict[str, Plain]] = {
         ),
     ),
 }
+#: The native API's own table has both languages.
+NATIVE: Final[dict[str, Plain]] = {
+    row.code: Plain((row.title_zh, row.title), (row.advice_zh, row.advice)) for row in PROBLEMS
+}
 
 #: What each parameter of ``/ocr`` is.
 PARAMETERS: Final[dict[str, Text]] = {
@@ -280,8 +285,8 @@ PARAMETERS: Final[dict[str, Text]] = {
 
 
 def explanation(key: str) -> Plain | None:
-    """What a ``msg`` or an ``X-Ca-Error-Code`` means; None where nobody foresaw it."""
-    if found := MESSAGES.get(key) or GATEWAY.get(key):
+    """What a ``msg``, an ``X-Ca-Error-Code`` or a native code means; None where nobody foresaw it."""
+    if found := MESSAGES.get(key) or GATEWAY.get(key) or NATIVE.get(key):
         return found
     before, after = (re.escape(part) for part in SignInCheck.APPID_DISABLED.split("{appid}"))
     return MESSAGES[SignInCheck.APPID_DISABLED] if re.fullmatch(f"{before}.+{after}", key) else None

@@ -173,7 +173,7 @@ def refused(row: GatewayError) -> Outcome:
 def words(here: Visit) -> str:
     """Every explanation in the reader's language, as JSON for the page's script."""
     index = 0 if here.language == "zh" else 1
-    known = {**plain_words.MESSAGES, **plain_words.GATEWAY}
+    known = {**plain_words.MESSAGES, **plain_words.GATEWAY, **plain_words.NATIVE}
     table = {str(key): [plain.what[index], plain.todo[index]] for key, plain in known.items()}
     # "<" would let a text end the element that it stands in.
     return json.dumps(table, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

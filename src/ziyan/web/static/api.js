@@ -38,7 +38,8 @@ function describe({ api, appcode, blob, url, blocks }) {
     return { path, headers, shown: { ...shown, fields }, body }
   }
   headers.push(['Accept', 'application/json'], ['Content-Type', blob ? blob.type || 'application/octet-stream' : 'application/json'])
-  return { path, headers, shown: blob ? { size: blob.size } : { value: url }, body: async () => blob ?? JSON.stringify({ url }) }
+  const body = async () => blob ?? JSON.stringify({ url })
+  return { path, headers, shown: blob ? { size: blob.size } : { value: url }, body }
 }
 
 function base64(blob) {

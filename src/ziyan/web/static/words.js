@@ -9,11 +9,14 @@ export function sentence(key, ...values) {
   return parts.map((part, index) => part + (index < parts.length - 1 ? values[index] : '')).join('')
 }
 
+// The tables mark code with backticks.
+const plain = (text) => text.replaceAll('`', '')
+
 // A refusal: {key, what?, todo?}: the service's table first, then the page's own, then what the answer itself says.
 export function explain({ key, what, todo, raw }) {
   if (explanations.has(key)) {
     const [told, advice] = explanations.get(key)
-    return { what: told, todo: advice }
+    return { what: plain(told), todo: plain(advice) }
   }
   if (sentences.has(`${key}_what`)) return { what: sentence(`${key}_what`), todo: sentence(`${key}_todo`) }
   return { what: what || sentence('unknown_what'), todo: todo || raw || '' }
