@@ -141,7 +141,7 @@ def test_both_views_of_ver_copy_and_save(look: Look) -> None:
     assert clipboard(page) == join_lines(SAMPLE_LINES)
     with page.expect_download() as saved:
         page.click("[data-txt]")
-    assert saved.value.suggested_filename == "sample.txt"
+    assert saved.value.suggested_filename == "样图 sample.txt"
     assert Path(saved.value.path()).read_text("utf-8") == join_lines(SAMPLE_LINES)
     with page.expect_download() as saved:
         page.click("[data-json]")
@@ -173,7 +173,7 @@ def test_a_screenshot_is_pasted(look: Look) -> None:
 def test_an_address_is_pasted_and_read_without_the_browser_going_there(look: Look, pictures: tuple[int, Path]) -> None:
     window = look()
     page = window.open()
-    page.evaluate("navigator.clipboard.writeText", f"http://127.0.0.1:{pictures[0]}/sample.png")
+    page.evaluate("(text) => navigator.clipboard.writeText(text)", f"http://127.0.0.1:{pictures[0]}/sample.png")
     page.keyboard.press("Control+V")
     expect(page.locator("#url")).to_be_focused()
     page.keyboard.press("Enter")
@@ -232,7 +232,7 @@ def test_a_photo_is_taken_on_a_phone_on_a_slow_network(look: Look) -> None:
     told = page.locator("[data-shrunk]").inner_text()
     assert re.fullmatch(r"原图 3600 × 2400 · [\d.]+ MB，已在浏览器里缩小", told)
     sent = next(request for request in window.asked if request.url.endswith("/v1/ocr"))
-    assert int(sent.headers["content-length"]) <= LIMIT
+    assert LIMIT / 4 < sent.sizes()["requestBodySize"] <= LIMIT
     window.shoot("photo")
 
 
@@ -363,7 +363,7 @@ def test_hostile_names_and_addresses_stay_text(look: Look) -> None:
     page.press("#url", "Enter")
     failed(page)
     assert page.locator("main img").count() == 1
-    assert page.locator("main script").count() == 1
+    assert page.locator("main script").count() == 0
 
 
 # --- credential -----------------------------------------------------------------------------------------------
