@@ -156,13 +156,46 @@ def readme_samples() -> list[tuple[str, str | None]]:
 
 def test_the_calls_in_the_readme_are_answered_as_it_shows(data_dir: Path, web_port: int) -> None:
     samples = readme_samples()
-    assert [answer is not None for _, answer in samples] == [True, True, False, False, False]
+    assert [answer is not None for _, answer in samples] == [True, True, False, False, False, False]
     with serving(data_dir, 0, ZIYAN_FETCH_ALLOW="127.0.0.1", ZIYAN_FETCH_PORTS=str(web_port)) as service:
         for command, answer in samples:
             there = command.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{service.port}")
             for picture in ("https://example.com/notice.png", "http://127.0.0.1:9000/sample.png"):
                 there = there.replace(picture, f"http://127.0.0.1:{web_port}/{SAMPLE_PICTURE.name}")
-            assert shell(f"APPCODE={service.appcode}; {there}") == (answer or samples[0][1])
+            usual = "\n".join(SAMPLE_LINES) if "text/plain" in command else samples[0][1]
+            assert shell(f"APPCODE={service.appcode}; {there}").rstrip("\n") == (answer or usual)
+
+
+def test_the_calls_on_the_native_apis_page_are_answered_as_it_says(data_dir: Path) -> None:
+    page = (ROOT / "docs/native.md").read_text("utf-8")
+    commands = re.findall(r"```sh\n(curl.*?)\n```", page, re.DOTALL)
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example, problem = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    with serving(data_dir, 0) as service:
+
+        def here(text: str) -> str:
+            text = text.replace("0123456789abcdef0123456789abcdef", service.appcode)
+            return text.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{service.port}")
+
+        whole, text = (shell(f"APPCODE={service.appcode}; {here(command)}") for command in commands)
+        ran = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", here(program)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=ROOT,
+        )
+        refused = shell(f"APPCODE={service.appcode}; {here(commands[0])}?model=medium")
+    found = json.loads(whole)
+    assert list(found) == list(example)
+    assert list(found["timings"]) == list(example["timings"])
+    assert list(found["blocks"][0]) == list(example["blocks"][0])
+    assert list(found["blocks"][0]["lines"][0]) == list(example["blocks"][0]["lines"][0])
+    assert [line["text"] for block in found["blocks"] for line in block["lines"]] == SAMPLE_LINES
+    assert [line for line in text.split("\n") if line] == SAMPLE_LINES
+    assert [line.partition("] ")[2] for line in ran.stdout.splitlines()] == SAMPLE_LINES, ran.stderr
+    told = json.loads(refused)
+    assert {**told, "request_id": ""} == {**problem, "request_id": ""}
 
 
 def test_the_read_command_prints_the_lines_of_the_sample(data_dir: Path) -> None:

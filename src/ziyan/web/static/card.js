@@ -5,7 +5,7 @@ import { LANGUAGES } from './code.js'
 import { keep, kept } from './kept.js'
 import { prepare, PictureError } from './picture.js'
 import { hasDoubt, plainText, show } from './reading.js'
-import { say } from './said.js'
+import { tell } from './said.js'
 import { explain, sentence } from './words.js'
 
 const LIMIT = 1 << 20 // of /ocr; /v1/ocr takes more, but what is small is also sent quickly
@@ -109,7 +109,7 @@ export class Card {
     const told = reading.whole ? sentence('done_joined', took) : sentence('done', count, took)
     this.draw()
     this.become('done', count ? told : sentence('empty'))
-    say(sentence('said_done', this.name, count))
+    tell(sentence('said_done', this.name, count))
   }
 
   draw() {
@@ -142,7 +142,7 @@ export class Card {
     this.at('reading').hidden = true
     this.at('picture').hidden = true
     this.become('failed', sentence('failed'))
-    say(sentence('said_failed', this.name, what))
+    tell(sentence('said_failed', this.name, what))
   }
 
   // --- developer mode -------------------------------------------------------------------------------------------
