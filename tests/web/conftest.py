@@ -64,8 +64,8 @@ def start_site(
             folder = tmp_path_factory.mktemp("data")
             (folder / "models").symlink_to(models_dir)
             allowed = {"ZIYAN_FETCH_ALLOW": "127.0.0.1", "ZIYAN_FETCH_PORTS": str(pictures[0])}
-            defaults = {**allowed, "ZIYAN_SUPPORT_CONTACT": CONTACT, "ZIYAN_WORKERS": "1"}
-            return running.enter_context(serving(folder, 0, **{**defaults, **settings}))
+            defaults = {"ZIYAN_SUPPORT_CONTACT": CONTACT, "ZIYAN_TRIAL_CALLS": "10000", "ZIYAN_WORKERS": "1"}
+            return running.enter_context(serving(folder, 0, **{**allowed, **defaults, **settings}))
 
         yield start
 

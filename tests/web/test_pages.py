@@ -396,7 +396,7 @@ def test_the_shapes_are_told_as_the_service_is_set(service_with: Callable[..., S
     [
         ("签名 计算器", "zh", "/docs/signing#calculator"),
         ("calculator", "en", "/docs/signing?lang=en#calculator"),
-        ("NONCE used", "en", "/docs/errors?lang=en#gateway"),
+        ("s403nu", "en", "/docs/errors?lang=en#gateway"),
         ("PHP", "zh", "/docs/samples#sample-php"),
     ],
 )

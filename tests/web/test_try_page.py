@@ -265,15 +265,15 @@ def test_five_are_sent_at_once(look: Look, width: int) -> None:
 
 
 def test_a_busy_service_is_asked_again(look: Look, start_site: Callable[..., Service]) -> None:
-    """One call a second, five pictures: some are refused at first, and none is lost."""
+    """One call a second, three pictures: some are refused at first, and none is lost."""
     window = look(service=start_site(ZIYAN_RATE_APP="1"))
     page = window.open()
     answers: list[int] = []
     page.on("response", lambda response: answers.append(response.status) if "ocr" in response.url else None)
-    choose(page, *((f"{number}.png", SAMPLE_PICTURE.read_bytes()) for number in range(5)))
-    done(page, 5)
+    choose(page, *((f"{number}.png", SAMPLE_PICTURE.read_bytes()) for number in range(3)))
+    done(page, 3)
     assert 429 in answers
-    assert answers.count(200) == 5
+    assert answers.count(200) == 3
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------
@@ -418,8 +418,9 @@ def test_the_code_shown_makes_the_same_call(
     page.click(".wire summary")
     answer = page.locator("[data-answer]").inner_text()
     assert re.match(r"HTTP 200\b", answer)
-    assert re.search(r"^x-ziyan-billed: 0$", answer, re.MULTILINE | re.IGNORECASE)
-    expect(page.locator("[data-billed]")).to_contain_text("未计费")
+    billed = re.search(r"^x-ziyan-billed: ([01])$", answer, re.MULTILINE | re.IGNORECASE)
+    assert billed
+    expect(page.locator("[data-billed]")).to_contain_text("已计费" if billed[1] == "1" else "未计费")
     request = page.locator("[data-request]").inner_text()
     assert request.startswith(f"POST {'/v1/ocr' if api == 'v1' else '/ocr'}\n")
     for language, program in PROGRAMS.items():

@@ -106,7 +106,7 @@ class Renderer:
             loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._environment.filters["ticks"] = ticks
+        self._environment.filters.update(ticks=ticks, dotted=dotted)
         self._environment.globals.update(static=files.address, version=__version__)
 
     def fragment(self, template: str, visit: Visit, **values: Any) -> str:
@@ -123,6 +123,11 @@ class Renderer:
 def ticks(text: str) -> Markup:
     """What stands between backticks, as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
+
+
+def dotted(name: str) -> Markup:
+    """A name that may go on in the next line behind a dot."""
+    return Markup(str(escape(name)).replace(".", ".<wbr>"))  # noqa: S704 - escaped before
 
 
 def page_answer(request: Request, visit: Visit, html: str, status: int = 200) -> Response:

@@ -19,7 +19,7 @@ export async function prepare(file, { limit, anyKind, mostBytes }) {
   if (!kind && !looksLikePicture(file)) throw new PictureError('not_picture')
   let bitmap
   try {
-    bitmap = await createImageBitmap(file, { imageOrientation: 'from-image' })
+    bitmap = await decoded(file)
   } catch {
     return unseen(file, kind, { limit, anyKind, mostBytes })
   }
@@ -32,13 +32,31 @@ export async function prepare(file, { limit, anyKind, mostBytes }) {
     const shrunk = copy.width < given.width || file.size > limit
     return { ...copy, url: URL.createObjectURL(copy.blob), given, shrunk, converted: !shrunk }
   } finally {
-    bitmap.close()
+    bitmap.close?.()
+  }
+}
+
+// Upright. Older browsers turn no bitmap, but pictures; those of no size, as some SVG are, cannot be drawn.
+async function decoded(file) {
+  try {
+    return await createImageBitmap(file, { imageOrientation: 'from-image' })
+  } catch {
+    const image = new Image()
+    image.src = URL.createObjectURL(file)
+    try {
+      await image.decode()
+      if (!image.width || !image.height) throw new PictureError('unreadable')
+      return image
+    } finally {
+      URL.revokeObjectURL(image.src)
+    }
   }
 }
 
 // A picture that the browser cannot show may be one that the service can read.
 function unseen(file, kind, { limit, anyKind, mostBytes }) {
-  if (kind ? file.size > limit : !anyKind || file.size > mostBytes) throw new PictureError(kind ? 'unreadable' : 'too_large')
+  if (kind ? file.size > limit : !anyKind) throw new PictureError('unreadable')
+  if (file.size > mostBytes) throw new PictureError('too_large')
   return { blob: file, width: 0, height: 0, size: file.size, url: '', shrunk: false, converted: false }
 }
 
