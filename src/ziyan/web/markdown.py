@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from itertools import pairwise
 from typing import Any, Final
@@ -100,12 +100,15 @@ def _join_lines(parts: list[Token]) -> None:
 
 
 def sections(html: str) -> list[Section]:
-    """The page in pieces, one for each heading with an anchor, blocks included."""
+    """The page in pieces, one for its beginning and each heading with an anchor, blocks included."""
     pieces = re.split(r'<h[1-3](?: id="([^"]*)")?>(.*?)</h[1-3]>', html, flags=re.DOTALL)[1:]
-    return [
-        Section(anchor or "", plain(title), plain(text))
-        for anchor, title, text in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True)
-    ]
+    found: list[Section] = []
+    for anchor, title, text in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
+        if anchor or not found:
+            found.append(Section(anchor or "", plain(title), plain(text)))
+        else:
+            found[-1] = replace(found[-1], text=f"{found[-1].text} {plain(title)} {plain(text)}")
+    return found
 
 
 def plain(html: str) -> str:
