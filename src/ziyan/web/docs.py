@@ -122,7 +122,7 @@ class Docs:
             for section in self._sections[here.language, name]:
                 title, text = section.title.lower(), section.text.lower()
                 if all(word in title or word in text for word in words):
-                    score = sum(10 * (word in title) + min(3, text.count(word)) for word in words)
+                    score = sum(word in title for word in words)
                     scored.append((-score, _found(here, name, section, words)))
         return [found for _, found in sorted(scored, key=lambda pair: pair[0])][:_MAX_FOUND]
 
