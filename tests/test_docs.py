@@ -26,8 +26,11 @@ from ziyan.settings import PREFIX, Settings
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "ziyan"
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+#: What the service serves: its links are addresses there, which tests/web follows.
+SERVED = PACKAGE / "web" / "content"
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *(page for name in ("docs", "sdk", "src", "tests") for page in (ROOT / name).rglob("*.md"))]
+    {*ROOT.glob("*.md"), *(page for name in ("docs", "sdk", "src", "tests") for page in (ROOT / name).rglob("*.md"))}
+    - set(SERVED.rglob("*.md"))
 )
 TABLE = re.compile(r"<!-- generated: (\w+) -->\n(.*?)<!-- end -->", re.DOTALL)
 

@@ -103,6 +103,12 @@ class Settings(BaseSettings):
         pattern=r"^(https?://\S+)?$",
         description="Address that replaces https://huggingface.co when weights come from the model hub.",
     )
+    support_contact: str = Field(
+        "", max_length=200, description="Whom the pages name for help: a mail address, a phone number, a web address."
+    )
+    trial_public: Literal["auto", "always", "never"] = Field(
+        "auto", description="Who finds the trial AppCode on the try page; auto: browsers on this machine alone."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @classmethod

@@ -24,6 +24,7 @@ from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.pages import add_pages
 
 
 def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
@@ -42,9 +43,11 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     calls = Calls(settings.body_memory << 20, billing)
     app.router.default = partial(not_found, calls)
     shared = settings, engine, store, Fetcher.from_settings(settings), calls, Rates.from_settings(settings)
-    app.router.routes.append(Route("/ocr", Marketplace(*shared), name="ocr"))
+    marketplace = Marketplace(*shared)
+    app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
     app.router.routes.append(Route("/v1/{path:path}", Native(*shared), name="native"))
     app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
+    add_pages(app, settings, store, marketplace, calls.memory)
     add_health(app, engine, store)
     add_metrics(app, calls.metrics, engine, lambda: calls.memory.taken)
     return app

@@ -1,0 +1,1 @@
+"""Pages for people: the try page and the documentation, server-rendered and loading nothing from elsewhere."""

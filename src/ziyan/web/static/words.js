@@ -1,0 +1,23 @@
+// Sentences that the page came with, in the reader's language.
+const sentences = new Map(
+  [...document.getElementById('sentences').content.querySelectorAll('[data-key]')].map((node) => [node.dataset.key, node.textContent]),
+)
+const explanations = new Map(Object.entries(JSON.parse(document.getElementById('words').textContent)))
+
+export function sentence(key, ...values) {
+  const parts = sentences.get(key).split('{}')
+  return parts.map((part, index) => part + (index < parts.length - 1 ? values[index] : '')).join('')
+}
+
+// The tables mark code with backticks.
+const plain = (text) => text.replaceAll('`', '')
+
+// A refusal: {key, what?, todo?}: the service's table first, then the page's own, then what the answer itself says.
+export function explain({ key, what, todo, raw }) {
+  if (explanations.has(key)) {
+    const [told, advice] = explanations.get(key)
+    return { what: plain(told), todo: plain(advice) }
+  }
+  if (sentences.has(`${key}_what`)) return { what: sentence(`${key}_what`), todo: sentence(`${key}_todo`) }
+  return { what: what || sentence('unknown_what'), todo: todo || raw || '' }
+}
