@@ -16,8 +16,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ziyan.api.address import caller_address
 from ziyan.api.body import Body, BodyMemory
 from ziyan.api.form import Form, parse_body
+from ziyan.api.rates import address_block
 from ziyan.api.refusals import NO_CREDENTIAL, ClientGoneError, GatewayError, GatewayRefusedError
 from ziyan.api.upload import MAX_PICTURE_BYTES
 from ziyan.metering.store import Store
@@ -79,7 +81,8 @@ class TryPage:
         body = Body(receive, self._memory)
         appcode = ""
         try:
-            content = await body.read(request.headers)
+            sender = address_block(caller_address(request.scope, self._settings.proxy_networks))
+            content = await body.read(request.headers, sender)
             form = parse_body(request.headers.get("content-type", ""), content)
             appcode = _field(form, "appcode")[:_MAX_APPCODE_CHARS]
             blocks = _field(form, "ver") == "1"
