@@ -144,7 +144,6 @@ class Docs:
             "signins": [(str(check), plain_words.MESSAGES[check]) for check in SignInCheck],
             "native": [(row, plain_words.NATIVE[row.code]) for row in PROBLEMS],
             "gateway": [(row, plain_words.GATEWAY[row.code]) for row in plain_words.rows().values()],
-            "metered": "B403MQ" in plain_words.rows(),
             "parameters": [(name, plain_words.PARAMETERS[name]) for name in _parameters()],
             "samples": [
                 (sample, code_block(sample.code, sample.lexer, f"sample-{index}", labels))
