@@ -30,15 +30,9 @@ from tests.api.signers import (
 )
 from tests.api.test_connections import WaitingEngine
 from tests.api.wire import Connection, fingerprint, request
+from tests.desk import add_credential, set_app_disabled, set_app_sources
 from ziyan.errors import EngineBusyError, StoreError
-from ziyan.metering.credentials import (
-    Credential,
-    Kind,
-    add_credential,
-    register_app,
-    set_app_disabled,
-    set_app_sources,
-)
+from ziyan.metering.credentials import Credential, Kind, register_app
 from ziyan.metering.packages import grant
 from ziyan.metering.store import schema, taken
 

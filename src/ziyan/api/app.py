@@ -15,6 +15,7 @@ from ziyan import __version__
 from ziyan.api.billing import Billing
 from ziyan.api.calls import Calls
 from ziyan.api.health import add_health
+from ziyan.api.management import add_management
 from ziyan.api.marketplace import Marketplace, not_found
 from ziyan.api.metrics import add_metrics
 from ziyan.api.openapi import document
@@ -43,6 +44,7 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
     app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
     add_health(app, engine, store)
+    add_management(app, settings, store)
     add_metrics(app, calls.metrics, engine, lambda: calls.memory.taken)
     return app
 

@@ -58,7 +58,7 @@ class Marketplace:
         request = Request(scope, body, call, self._proxies)
         self._address_rate.admit(address_block(request.address))
         caller = await sign_in(self._store, self._settings, request)
-        self._app_rate.admit(caller.app.id)
+        self._app_rate.admit(caller.app.id, caller.app.rate)
 
         async def read() -> Answer:
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
