@@ -32,6 +32,17 @@ def remove_credential(store: Store, app_id: str, identifier: str) -> bool:
     return False
 
 
+def rotate_credential(store: Store, app_id: str, identifier: str, *, grace_seconds: int) -> Credential | None:
+    with suppress(NotFoundError):
+        key_id = operator(store).do(lambda desk: apps.key_id_of(desk, app_id, identifier))
+        return operator(store).do(lambda desk: apps.rotate_key(desk, app_id, key_id, grace_hours=grace_seconds / 3600))
+    return None
+
+
+def set_app_rate(store: Store, app_id: str, rate: float) -> bool:
+    return _changed(store, app_id, AppChange(rate=rate))
+
+
 def set_app_disabled(store: Store, app_id: str, *, disabled: bool) -> bool:
     return _changed(store, app_id, AppChange(disabled=disabled))
 

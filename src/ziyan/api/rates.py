@@ -51,6 +51,8 @@ class Rate:
         if not rate:
             return 0
         tokens = self._tokens(caller, rate)
+        if caller in self._buckets:
+            self._buckets.move_to_end(caller)
         return 0 if tokens >= 1 else max(1, math.ceil((1 - tokens) / rate))
 
     def spend(self, caller: str, per_second: float | None = None) -> None:

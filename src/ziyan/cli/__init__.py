@@ -16,6 +16,7 @@ from ziyan.cli import (
     audit,
     backup,
     catalogue,
+    ledger,
     models,
     orders,
     packages,
@@ -40,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, read, models, accounts, apps, catalogue, orders, packages, usage, tokens, audit, backup):
+    selling = (accounts, apps, catalogue, orders, packages, usage, ledger, tokens, audit, backup)
+    for command in (serve, read, models, *selling):
         command.add_parser(commands)
     return root
 

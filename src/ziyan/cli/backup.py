@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ziyan.cli.actions import add_action
+from ziyan.cli.ledger import DIFFERENT
 from ziyan.settings import Settings
 
 BACKUP_EXAMPLE = """\
@@ -18,7 +19,6 @@ RESTORE_EXAMPLE = """\
 example:
   ziyan restore /backup/ziyan-2026-01-31.db
 """
-DIFFERENT = 65
 
 
 def add_parser(commands: Any) -> None:

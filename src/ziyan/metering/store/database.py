@@ -77,6 +77,11 @@ class Store:
             raise
         return cls(engine, keyring, settings.zone)
 
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
     def transact(self, work: Work[T], *, write: bool = False, light: bool = False, snapshot: bool = False) -> T:
         """Run ``work`` in one transaction on this thread; committed when it returns, rolled back when it raises.
 
@@ -92,7 +97,7 @@ class Store:
         with _translated(), self._engine.connect() as connection:
             if write:
                 connection = connection.execution_options(**{_WRITE: True, _LIGHT: light})
-            if snapshot and self._engine.dialect.name == "postgresql":
+            if snapshot and self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 return work(connection)
