@@ -237,10 +237,11 @@ def test_what_is_no_backup_is_not_restored(settings: Settings, store: Store, tmp
     nonsense = tmp_path / "nonsense.db"
     nonsense.write_bytes(b"no database at all" * 1000)
     damaged = tmp_path / "damaged.db"
-    content = bytearray(good.read_bytes())
-    content[-4096 * 8 :] = b"\xff" * 4096 * 8
-    damaged.write_bytes(content)
-    for file in (foreign, nonsense, damaged, tmp_path / "missing.db", tmp_path):
+    content = good.read_bytes()
+    damaged.write_bytes(content[:-4096] + b"\xff" * 4096)  # the last page, which something points at
+    cut = tmp_path / "cut.db"
+    cut.write_bytes(content[: len(content) // 2])
+    for file in (foreign, nonsense, damaged, cut, tmp_path / "missing.db", tmp_path):
         with pytest.raises(InputError):
             restore(other, file, overwrite=False)
     assert not other.data_dir.exists()

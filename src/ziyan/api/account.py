@@ -16,7 +16,6 @@ from ziyan.api.admin_sales import NewOrder, State
 from ziyan.api.admin_tokens import TokenGrace
 from ziyan.api.doors import Visitor, needs
 from ziyan.api.parameters import Days, Identifier, Paging, listed, moments
-from ziyan.errors import ScopeError
 from ziyan.metering import apps, selling, tokens
 from ziyan.metering.desk import Desk
 from ziyan.metering.store import apps as table
@@ -157,10 +156,9 @@ async def cancel_order(visitor: Buyer, order_id: Identifier) -> OrderView:
 @router.post("/token/rotate", status_code=201)
 async def rotate_token(visitor: Reader, said: TokenGrace) -> SecretTokenView:
     """Put a new token in the place of the one that asks, which works on for some hours, and show the new one, once."""
-    token = visitor.token
-    if token is None:
-        raise ScopeError("An AppCode is no token")
-    issued = await visitor.change(lambda desk: tokens.rotate(desk, token.id, grace_hours=said.grace_hours, giver=token))
+    issued = await visitor.change(
+        lambda desk: tokens.rotate(desk, visitor.token_id, grace_hours=said.grace_hours, giver=visitor.token)
+    )
     return issued.view()
 
 

@@ -50,9 +50,9 @@ class Visitor:
         return self.person.store
 
     @property
-    def account_id(self) -> str | None:
-        """The account outside of which they see nothing; None for an operator."""
-        return self.person.account_id
+    def token_id(self) -> str:
+        """Identifier of their token; empty for an AppCode."""
+        return self.token.id if self.token else ""
 
     async def read(self, work: Callable[[Desk], T]) -> T:
         """Look at things, in one transaction."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -105,9 +105,8 @@ def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _of_fault)
 
 
-async def _of_error(request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, ZiyanError):
-        raise error
+async def _of_error(request: Request, raised: Exception) -> JSONResponse:
+    error = cast("ZiyanError", raised)
     headers: dict[str, str] = {}
     if isinstance(error, SignInError):
         headers["WWW-Authenticate"] = _CHALLENGE
@@ -119,19 +118,19 @@ async def _of_error(request: Request, error: Exception) -> JSONResponse:
     return problem(error.status, error.code, str(error), _id_of(request), headers=headers)
 
 
-async def _of_validation(request: Request, error: Exception) -> JSONResponse:
+async def _of_validation(request: Request, raised: Exception) -> JSONResponse:
     """Say what is wrong where, without repeating what was sent: it may be secret."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
+    found = cast("RequestValidationError", raised).errors()
     wrong = [{"where": ".".join(map(str, each["loc"])), "message": str(each["msg"])} for each in found]
     detail = f"{wrong[0]['where']}: {wrong[0]['message']}; the document of this API says what it takes"
     return problem(InvalidRequestError.status, InvalidRequestError.code, detail, _id_of(request), errors=wrong)
 
 
-async def _of_http(request: Request, error: Exception) -> JSONResponse:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+async def _of_http(request: Request, raised: Exception) -> JSONResponse:
+    error = cast("HTTPException", raised)
+    status = error.status_code
     detail = "The document of this API, openapi.json beside it, lists what is served"
-    return problem(status, _CODES.get(status, "malformed_request"), detail, _id_of(request), headers=headers)
+    return problem(status, _CODES.get(status, "malformed_request"), detail, _id_of(request), headers=error.headers)
 
 
 async def _of_fault(request: Request, error: Exception) -> JSONResponse:

@@ -69,9 +69,8 @@ def pay_order(desk: Desk, order_id: str, *, reference: str = "") -> Order:
     after = orders.mark_paid_in(desk.connection, desk.store, order_id, reference)
     if after != before:
         desk.note("order.pay", order_id, OrderView.of(before), OrderView.of(after))
-        package = packages.of_order(desk.connection, order_id)
-        if package is not None:
-            desk.note("package.create", package.id, None, PackageView.of(package))
+        package = PackageView.of(packages.of_order(desk.connection, order_id))
+        desk.note("package.create", package.id, None, package)
     return after
 
 

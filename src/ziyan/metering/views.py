@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, tzinfo
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -94,7 +94,7 @@ class KeyView(View):
     @classmethod
     def of(cls, record: object, **more: object) -> Self:
         """The view of a credential."""
-        return cls.model_validate({**_shown(record), **more})
+        return cls.model_validate({**_shown(cast("Credential", record)), **more})
 
 
 class SecretKeyView(KeyView):
@@ -228,9 +228,7 @@ class EntryView(View):
     after: dict[str, Any] | None
 
 
-def _shown(record: object) -> dict[str, Any]:
-    if not isinstance(record, Credential):
-        raise TypeError(record)
+def _shown(record: Credential) -> dict[str, Any]:
     names = ("id", "kind", "created_at", "expires_at", "revoked_at", "identifier", "secret")
     secret = record.kind == Kind.APPCODE
     digests = {Kind.APPCODE: "", Kind.APPKEY: "HmacSHA256 or HmacSHA1"}

@@ -61,8 +61,7 @@ def require_unused(file: Path) -> None:
         try:
             database.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise ConflictError("The database is in use; stop every service that uses it first") from error
+            raise ConflictError("The database is in use; stop every service that uses it first") from error
         except sqlite3.DatabaseError:  # it is no database any more, so nobody can be using it
             return
 
