@@ -54,6 +54,11 @@ class Visitor:
         """Identifier of their token; empty for an AppCode."""
         return self.token.id if self.token else ""
 
+    @property
+    def own_account_id(self) -> str:
+        """A buyer's account."""
+        return self.person.account_id or ""
+
     async def read(self, work: Callable[[Desk], T]) -> T:
         """Look at things, in one transaction."""
         return await self.person.ask(work, write=False)

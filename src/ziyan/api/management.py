@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from typing import Any, Final
 
@@ -13,10 +14,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan import __version__
-from ziyan.api import account, admin, admin_sales, admin_tokens
+from ziyan.api import account, account_papers, admin, admin_papers, admin_sales, admin_tokens
 from ziyan.api.doors import Door
 from ziyan.api.headers import new_request_id
 from ziyan.api.problem_json import RESPONSES, add_problems, problem
+from ziyan.metering.invoices import MAX_PDF_BYTES
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
 
@@ -24,15 +26,17 @@ _logger: Final = logging.getLogger("ziyan.management")
 MOST_BODY_BYTES: Final = 64 << 10
 _BODY_SECONDS: Final = 30.0
 ADMIN: Final = "/v1/admin"
+#: Where files of invoices are attached.
+_FILES: Final = re.compile(rf"{ADMIN}/invoices/[^/]+/file")
 ACCOUNT: Final = "/v1/account"
 
 
 def add_management(app: FastAPI, settings: Settings, store: Store) -> None:
     """Add both, each with a document of its own at its ``/openapi.json``."""
-    routers = (admin.router, admin_sales.router, admin_tokens.router)
+    routers = (admin.router, admin_sales.router, admin_papers.router, admin_tokens.router)
     for path, title, some, buyers in (
         (ADMIN, "Ziyan: operators", routers, False),
-        (ACCOUNT, "Ziyan: buyers", (account.router,), True),
+        (ACCOUNT, "Ziyan: buyers", (account.router, account_papers.router), True),
     ):
         inner = Guarded(create_api(path, title, some, store, Door(settings, store, buyers=buyers)))
         app.router.routes += [Route(path, inner), Route(f"{path}/{{rest:path}}", inner)]
@@ -98,9 +102,10 @@ class Guarded:
             _logger.info("request", extra={"fields": fields})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await _read(receive)
+        most = MAX_PDF_BYTES if _FILES.fullmatch(scope["path"]) else MOST_BODY_BYTES
+        body = await _read(receive, most)
         if body is None:
-            detail = f"A body has at most {MOST_BODY_BYTES} bytes, and comes within {_BODY_SECONDS:.0f} s"
+            detail = f"A body has at most {most} bytes here, and comes within {_BODY_SECONDS:.0f} s"
             refused = problem(413, "body_too_large", detail, scope["request_id"])
             await refused(scope, receive, send)
             return
@@ -112,7 +117,7 @@ class Guarded:
         await self._app(scope, again, send)
 
 
-async def _read(receive: Receive) -> bytes | None:
+async def _read(receive: Receive, most: int) -> bytes | None:
     """A whole body; None where it is too large, too slow, or breaks off."""
     body = bytearray()
     try:
@@ -120,7 +125,7 @@ async def _read(receive: Receive) -> bytes | None:
             while True:
                 message = await receive()
                 body += message.get("body", b"")
-                if message["type"] != "http.request" or len(body) > MOST_BODY_BYTES:
+                if message["type"] != "http.request" or len(body) > most:
                     return None
                 if not message.get("more_body"):
                     return bytes(body)

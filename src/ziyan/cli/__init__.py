@@ -16,12 +16,14 @@ from ziyan.cli import (
     audit,
     backup,
     catalogue,
+    invoices,
     ledger,
     models,
     orders,
     packages,
     read,
     serve,
+    statements,
     tokens,
     usage,
 )
@@ -41,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    selling = (accounts, apps, catalogue, orders, packages, usage, ledger, tokens, audit, backup)
+    selling = (accounts, apps, catalogue, orders, packages, usage, statements, invoices, ledger, tokens, audit, backup)
     for command in (serve, read, models, *selling):
         command.add_parser(commands)
     return root

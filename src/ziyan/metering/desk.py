@@ -58,7 +58,7 @@ class Desk:
         Raises:
             NotFoundError: There is none here.
         """
-        seen = self._sees(account_id)
+        seen = self.sees(account_id)
         account = apps.account_by_id(self.connection, account_id, lock=self.writes) if seen else None
         if account is None:
             raise NotFoundError(f"There is no account {account_id}")
@@ -71,7 +71,7 @@ class Desk:
             NotFoundError: There is none here.
         """
         app = apps.app_by_id(self.connection, app_id, lock=self.writes)
-        if app is None or not self._sees(app.account_id):
+        if app is None or not self.sees(app.account_id):
             raise NotFoundError(f"There is no app {app_id}")
         return app
 
@@ -82,11 +82,12 @@ class Desk:
             NotFoundError: There is none here.
         """
         order = sales.order_by_id(self.connection, order_id)
-        if order is None or not self._sees(order.account_id):
+        if order is None or not self.sees(order.account_id):
             raise NotFoundError(f"There is no order {order_id}")
         return order
 
-    def _sees(self, account_id: str) -> bool:
+    def sees(self, account_id: str) -> bool:
+        """Whether things of an account are seen here."""
         return self.account_id in {None, account_id}
 
 

@@ -147,6 +147,26 @@ class OrderView(View):
     reference: str
 
 
+class InvoiceView(View):
+    """A request for an invoice, and what became of it."""
+
+    id: str
+    account_id: str
+    order_id: str | None
+    kind: str
+    title: str
+    tax_number: str
+    amount_fen: int
+    registered: str
+    bank: str
+    email: str
+    state: str
+    created_at: Moment
+    decided_at: Moment | None
+    invoice_number: str
+    reason: str
+
+
 class PackageView(View):
     """So many calls of one app: of `calls`, `consumed` were billed, `reserved` are held by calls under way."""
 

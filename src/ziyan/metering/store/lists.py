@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
+from ziyan.metering.store.invoices import Invoice
 from ziyan.metering.store.packages import Package
 from ziyan.metering.store.sales import Order
-from ziyan.metering.store.schema import apps, orders, packages, usage_events
+from ziyan.metering.store.schema import apps, invoice_requests, orders, packages, usage_events
 from ziyan.metering.store.slices import Asked, Slice, cut, named
 from ziyan.metering.store.usage import Event
 
@@ -20,7 +21,7 @@ class Filter:
     Attributes:
         account_id: Of this account.
         app_id: Of this app.
-        state: In this state; orders alone have one.
+        state: In this state; orders and requests for invoices have one.
     """
 
     account_id: str | None = None
@@ -39,6 +40,14 @@ def orders_page(connection: Connection, asked: Asked, wanted: Filter) -> Slice[O
         (columns.state, wanted.state),
     )
     return cut(connection, statement, (orders.c.created_at, orders.c.id), asked, named(Order))
+
+
+def invoices_page(connection: Connection, asked: Asked, wanted: Filter) -> Slice[Invoice]:
+    """Requests for invoices, newest first."""
+    columns = invoice_requests.c
+    statement = select(*(columns[name] for name in Invoice.__dataclass_fields__))
+    statement = _where(statement, (columns.account_id, wanted.account_id), (columns.state, wanted.state))
+    return cut(connection, statement, (columns.created_at, columns.id), asked, named(Invoice))
 
 
 def packages_page(connection: Connection, asked: Asked, wanted: Filter) -> Slice[Package]:
