@@ -131,3 +131,9 @@ def test_cores_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_secret_key_is_not_printed() -> None:
     assert "hunter2" not in repr(Settings.load(secret_key="hunter2"))
+
+
+def test_an_unusable_secret_is_not_shown() -> None:
+    with pytest.raises(SettingsError, match="ZIYAN_MAIL_SERVER") as raised:
+        Settings.load(mail_server="me:password@example.com")
+    assert "password" not in str(raised.value)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ziyan import __version__
-from ziyan.cli import apps, models, read, serve
+from ziyan.cli import apps, models, notices, read, serve
 from ziyan.cli.actions import Command
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, read, models, apps):
+    for command in (serve, read, models, apps, notices):
         command.add_parser(commands)
     return root
 
