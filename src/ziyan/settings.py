@@ -6,6 +6,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,8 @@ from ziyan.errors import SettingsError
 Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1, le=1024)]
 PREFIX = "ZIYAN_"
+#: What clients read, as in docs/samples; known here so that nobody is warned of them.
+_CLIENTS = frozenset({"ZIYAN_URL", "ZIYAN_APPCODE", "ZIYAN_CREDENTIALS"})
 
 
 def default_data_dir() -> Path:
@@ -196,6 +199,18 @@ class Settings(BaseSettings):
     def thread_count(self) -> int:
         """Threads of each reading process, the automatic choice resolved."""
         return max(1, cores() // self.worker_count) if self.threads == "auto" else self.threads
+
+
+def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that look like settings and are none, with the most similar setting; that is empty if none is similar.
+
+    Args:
+        environment: Where to look; None takes the process's own.
+    """
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    given = os.environ if environment is None else environment
+    unknown = [name for name in given if name.upper().startswith(PREFIX) and name.upper() not in {*known, *_CLIENTS}]
+    return {name: next(iter(get_close_matches(name.upper(), known, 1)), "") for name in sorted(unknown)}
 
 
 def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:

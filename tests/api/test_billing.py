@@ -17,7 +17,7 @@ from tests.api.wire import Connection, Http2, Reply, request
 from ziyan.api import acknowledged, billing
 from ziyan.errors import EngineBusyError, StoreError
 from ziyan.metering import answers, ledger, packages
-from ziyan.metering.credentials import set_app_disabled
+from ziyan.metering.credentials import set_app_disabled, set_app_rate
 from ziyan.metering.packages import list_packages
 from ziyan.metering.store import Store, usage
 from ziyan.metering.store import packages as table
@@ -92,6 +92,14 @@ def test_a_throttled_call_is_free_and_says_what_is_left(service_with: Start) -> 
     wait_for(service, OK, (429, "T429SR", False))
 
 
+def test_an_app_is_throttled_by_a_rate_of_its_own(service_with: Start) -> None:
+    service = service_with(calls=5)
+    set_app_rate(service.store, service.caller.app.id, 0.01)
+    assert [service.post(FORM).status for _ in range(2)] == [200, 429]
+    set_app_rate(service.store, service.caller.app.id, 0)
+    assert service.post(FORM).status == 200
+
+
 def test_what_is_held_by_another_call_is_not_left(service_with: Start) -> None:
     service = service_with(engine=(engine := WaitingEngine()), calls=1)
     with Connection(service.port) as connection:
@@ -112,6 +120,18 @@ def test_ten_times_too_many_at_once_are_sold_exactly_what_there_is(service_with:
         statuses = [reply.status for reply in pool.map(service.post, [FORM] * 100)]
     assert sorted(statuses) == [200] * 10 + [403] * 90
     wait_for(service, *[OK] * 10, *[(403, "B403MQ", False)] * 90)
+
+
+def test_neither_picture_nor_text_lies_in_the_data_folder(service_with: Start) -> None:
+    service = service_with(calls=5)
+    service.engine.outcome = Page(lines=(), text="a telling text", width=1, height=1)
+    assert b"a telling text" in keyed(service, b"img=dGVsbGluZyBwaWN0dXJl").body
+    wait_for(service, OK)
+    for file in service.settings.data_dir.iterdir():
+        content = file.read_bytes()
+        assert b"a telling text" not in content
+        assert b"telling picture" not in content
+        assert b"dGVsbGluZyBwaWN0dXJl" not in content
 
 
 # --- Idempotency-Key ----------------------------------------------------------------------------------------------

@@ -291,6 +291,8 @@ RULES: dict[str, list[str]] = {
         "test_http2::test_a_666_over_http_2_has_lower_case_names",
     ],
     "Ours besides: `X-Ziyan-Billed: 0|1`": [
+        "test_billing::test_every_answer_says_whether_it_was_billed_and_what_is_left",
+        "test_billing::test_what_is_held_by_another_call_is_not_left",
         "test_ocr_answers::test_a_whole_answer_is_these_bytes",
         "test_operations::test_an_app_that_calls_too_often_is_throttled",
     ],
@@ -368,9 +370,9 @@ RULES: dict[str, list[str]] = {
         f"{CHECK}[1 no appid]",
     ],
     "A captured request must not be replayable": [
-        "test_own_platform::test_a_billed_sign_is_taken_once",
-        "test_own_platform::test_a_sign_whose_first_call_still_runs_is_refused",
-        "test_own_platform::test_a_sign_is_free_again_after_an_unbilled_outcome",
+        "test_replay::test_a_billed_sign_is_taken_once",
+        "test_replay::test_a_sign_whose_first_call_still_runs_is_refused",
+        "test_replay::test_a_sign_is_free_again_after_an_unbilled_outcome",
     ],
 }
 
@@ -400,6 +402,49 @@ def test_every_rule_in_words_names_its_tests() -> None:
         assert [begin for begin in RULES if rule.startswith(begin)], f"no test is named for: {rule}"
     for begin, tests in RULES.items():
         assert [rule for rule in rules() if rule.startswith(begin)], f"the page does not say: {begin}"
+        for test in tests:
+            assert_exists(test)
+
+
+# --- section 5 ----------------------------------------------------------------------------------------------------
+
+BILLING, PACKAGES = "test_billing", "tests.metering.test_packages"
+#: Beginning of each sentence, in the page's order → the tests that hold it.
+BILLED: dict[str, list[str]] = {
+    "Only 2xx is billed": [
+        f"{BILLING}::test_every_answer_says_whether_it_was_billed_and_what_is_left",
+        f"{BILLING}::test_an_answer_whose_commit_hangs_is_not_given_nor_billed_when_it_is_done_after_all",
+        f"{BILLING}::test_a_client_that_leaves_in_the_middle_of_its_answer_is_not_billed",
+    ],
+    "One call is reserved before the engine runs": [
+        f"{BILLING}::test_ten_times_too_many_at_once_are_sold_exactly_what_there_is",
+        f"{PACKAGES}::test_ten_times_too_many_at_once_are_sold_exactly_what_there_is[three packages]",
+        f"{PACKAGES}::test_a_call_that_is_free_is_let_go_of",
+        f"{PACKAGES}::test_what_lapses_comes_back_by_itself",
+        "tests.metering.test_crashes::test_gateways_that_are_killed_sell_exactly_what_there_is",
+    ],
+    "Packages are consumed by earliest expiry": [f"{PACKAGES}::test_earliest_expiry_is_consumed_first_then_the_oldest"],
+    "`Idempotency-Key` (ours, optional)": [
+        f"{BILLING}::test_a_repeated_call_is_answered_again_and_billed_once",
+        f"{BILLING}::test_of_a_thousand_with_one_key_one_is_billed",
+        f"{BILLING}::test_a_key_with_another_request_is_refused[body]",
+        "tests.metering.test_answers::test_after_its_time_the_request_is_made_anew",
+    ],
+    "The answer kept for that is encrypted": [
+        "tests.metering.test_answers::test_neither_key_nor_answer_lies_in_the_database",
+        "tests.metering.test_usage::test_what_is_over_is_cleared_away",
+    ],
+    "No picture and no recognised text is stored otherwise": [
+        f"{BILLING}::test_neither_picture_nor_text_lies_in_the_data_folder"
+    ],
+}
+
+
+def test_every_rule_of_billing_names_its_tests() -> None:
+    sentences = re.split(r"(?<=[.`)])\. ?(?=[A-Z`])|(?<=[a-z])\. (?=[A-Z`])", " ".join(section(5).split()))
+    assert len(sentences) == len(BILLED)
+    for sentence, (begin, tests) in zip(sentences, BILLED.items(), strict=True):
+        assert sentence.startswith(begin), sentence
         for test in tests:
             assert_exists(test)
 

@@ -23,7 +23,9 @@ from ziyan.metering.credentials import (
     list_apps,
     register_app,
     remove_credential,
+    rotate_credential,
     set_app_disabled,
+    set_app_rate,
     set_app_sources,
 )
 from ziyan.metering.keys import KEY_FILE, Keyring
@@ -153,6 +155,42 @@ def test_a_trial_app_that_another_process_registers_first_is_taken(
 def test_services_that_start_together_agree_on_everything(settings: Settings) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(trial_appcode, [settings] * 8))) == 1
+
+
+@pytest.mark.parametrize("hmac", [False, True])
+async def test_a_rotated_credential_is_taken_beside_the_new_one_for_a_while(store: Store, hmac: bool) -> None:
+    registered = register_app(store, "app", hmac=hmac)
+    old = registered.appid
+    new = rotate_credential(store, registered.app.id, old.identifier, grace_seconds=60)
+    assert new is not None
+    assert (new.kind, is_hmac_appid(new.identifier)) == (Kind.APPID, hmac)
+    both = [each for each in credentials(store, registered.app.id) if each.kind == Kind.APPID]
+    assert [(each.identifier, each.expires_at is None) for each in both] == [
+        (old.identifier, False),
+        (new.identifier, True),
+    ]
+    for each in both:
+        assert await find_credential(store, Kind.APPID, each.identifier) == (registered.app, each)
+    assert rotate_credential(store, registered.app.id, "nothing", grace_seconds=60) is None
+
+
+async def test_after_its_grace_a_rotated_credential_is_unknown(store: Store) -> None:
+    registered = register_app(store, "app")
+    new = rotate_credential(store, registered.app.id, registered.appcode, grace_seconds=0)
+    assert new is not None
+    assert await app_of_appcode(store, registered.appcode) is None
+    assert await app_of_appcode(store, new.identifier) == registered.app
+    assert appcodes(store, registered.app.id) == [new.identifier]
+
+
+async def test_an_app_may_have_a_rate_of_its_own(store: Store) -> None:
+    registered = register_app(store, "app")
+    assert registered.app.rate is None
+    assert set_app_rate(store, registered.app.id, 2.5)
+    found = await app_of_appcode(store, registered.appcode)
+    assert found is not None
+    assert found.rate == 2.5
+    assert not set_app_rate(store, "nobody", 1)
 
 
 # --- at rest ------------------------------------------------------------------------------------------------------

@@ -76,6 +76,14 @@ def _operation() -> dict[str, Any]:
         "summary": "Read the text in a picture",
         "description": "Give either `img` or `url`. Fields may stand in the query string too; those of the body win.",
         "security": [{scheme: [] for scheme in way} for way in _WAYS],
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "The same key, app and request within 24 hours gets the same answer and one charge",
+                "schema": _STRING,
+            }
+        ],
         "requestBody": {"required": True, "content": {form: {"schema": _fields(form)} for form in _FORMS}},
         "responses": {"200": _success(), **_gateway_answers(), "default": _failure()},
     }
@@ -115,7 +123,11 @@ def _failure() -> dict[str, Any]:
 
 def _messages() -> dict[str, Any]:
     """Every message of a 666; one of them repeats the caller's appid."""
-    fixed: list[str] = [*Check, *(check for check in SignInCheck if check is not SignInCheck.APPID_DISABLED)]
+    fixed: list[str] = [
+        refusals.KEY_REUSED,
+        *Check,
+        *(check for check in SignInCheck if check is not SignInCheck.APPID_DISABLED),
+    ]
     around = SignInCheck.APPID_DISABLED.split("{appid}")
     return {"anyOf": [{"enum": fixed}, {"pattern": f"^{'.+'.join(map(re.escape, around))}$"}]}
 
@@ -143,6 +155,8 @@ def _gateway_answer(rows: list[GatewayError]) -> dict[str, Any]:
     }
     if any(row.retry_after is not None for row in rows):
         headers["Retry-After"] = _header({"type": "integer", "minimum": 1})
+    if allowed := sorted({row.allow for row in rows if row.allow}):
+        headers["Allow"] = _header({"enum": allowed})
     told = "; ".join(f"`{row.code}` {row.message}" for row in rows)
     return {
         "description": f"Empty body. {told}",
@@ -155,6 +169,7 @@ def _headers() -> dict[str, Any]:
     return {
         "X-Ca-Request-Id": _header({"type": "string", "pattern": "^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$"}),
         "X-Ziyan-Billed": _header({"enum": ["0", "1"]}),
+        "X-Ziyan-Remaining": {"required": False, "schema": {"type": "integer", "minimum": 0}},
     }
 
 

@@ -25,27 +25,32 @@ class Rate:
     def __init__(self, per_second: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Let each caller make ``per_second`` calls a second; 0 lets everything pass."""
         self._per_second = per_second
-        self._most = max(1.0, per_second)
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def admit(self, caller: str) -> None:
+    def admit(self, caller: str, own: float | None = None) -> None:
         """Count one call.
+
+        Args:
+            caller: Whose it is.
+            own: Calls a second that this caller may make; None for as many as everybody.
 
         Raises:
             GatewayRefusedError: One too many, which is not counted; it says when to try again.
         """
-        if not self._per_second:
+        per_second = self._per_second if own is None else own
+        if not per_second:
             return
+        most = max(1.0, per_second)
         now = self._clock()
-        tokens, seen = self._buckets.pop(caller, (self._most, now))
-        tokens = min(self._most, tokens + (now - seen) * self._per_second)
+        tokens, seen = self._buckets.pop(caller, (most, now))
+        tokens = min(most, tokens + (now - seen) * per_second)
         admitted = tokens >= 1
         self._buckets[caller] = (tokens - 1 if admitted else tokens, now)
         if len(self._buckets) > _MAX_CALLERS:
             self._buckets.popitem(last=False)
         if not admitted:
-            seconds = math.ceil((1 - tokens) / self._per_second)
+            seconds = math.ceil((1 - tokens) / per_second)
             raise GatewayRefusedError(replace(THROTTLED, retry_after=max(1, seconds)))
 
 

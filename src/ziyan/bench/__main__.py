@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ziyan.bench import contests, dataset, display, endurance, overhead, rival, trials
+from ziyan.bench import contests, dataset, display, endurance, metering, overhead, rival, trials
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
 from ziyan.bench.fuzzing import run as fuzzing
@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     _add_engine(command)
     command.set_defaults(run=_crash)
     _add_overhead(commands)
+    _add_metering(commands)
     _add_fuzz(commands)
     return top
 
@@ -104,6 +105,18 @@ def _add_overhead(commands: Any) -> None:
     command.add_argument("--calls", type=_positive, default=25, help="in each round (default: %(default)s)")
     _add_out(command, "where the JSON file goes")
     command.set_defaults(run=_overhead)
+
+
+def _add_metering(commands: Any) -> None:
+    command = _command(commands, "metering", "Time of holding and billing a call, and how many a second there can be.")
+    command.add_argument(
+        "--rate", type=_positive, default=100, help="calls that arrive in a second (default: %(default)s)"
+    )
+    command.add_argument(
+        "--seconds", type=_positive, default=20, help="for which they do, and of each peak (default: %(default)s)"
+    )
+    _add_out(command, "where the JSON file goes")
+    command.set_defaults(run=_metering)
 
 
 def _add_fuzz(commands: Any) -> None:
@@ -252,6 +265,10 @@ def _crash(args: argparse.Namespace) -> bool:
     label = max(_labels(args), key=lambda label: label.path.stat().st_size)
     settings = _settings(args, "model", "threads").model_copy(update={"workers": 1})
     return asyncio.run(trials.run_crash(LocalEngine.from_settings(settings), label))
+
+
+def _metering(args: argparse.Namespace) -> bool:
+    return metering.run(rate=args.rate, seconds=args.seconds, out=args.out)
 
 
 def _overhead(args: argparse.Namespace) -> bool:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from ziyan import __version__
-from ziyan.cli import apps, models, notices, read, serve
-from ziyan.cli.actions import Command
+from ziyan.cli import apps, ledger, models, notices, read, serve
+from ziyan.cli.actions import Command, help_alone, silence_output
 from ziyan.errors import ZiyanError
-from ziyan.settings import Settings
+from ziyan.settings import Settings, unknown_settings
 
 INTERRUPTED = 130
 
@@ -26,8 +24,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="Settings are environment variables, ZIYAN_…; docs/settings.md lists them.",
     )
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
-    commands: Any = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, read, models, apps, notices):
+    help_alone(root)
+    commands: Any = root.add_subparsers(title="commands", metavar="COMMAND")
+    for command in (serve, read, models, apps, ledger, notices):
         command.add_parser(commands)
     return root
 
@@ -43,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parser().parse_args(argv)
     command: Command = args.run
+    for name, similar in unknown_settings().items():
+        print(f"ziyan: {name} is no setting{similar and f'; {similar} is one'}", file=sys.stderr)
     overrides = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
     try:
         settings = Settings.load(**{name: value for name, value in overrides.items() if value is not None})
@@ -54,7 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone (ziyan read … | head)
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        silence_output()
         return 0

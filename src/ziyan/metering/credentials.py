@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from ziyan.metering.store import Store
 from ziyan.metering.store import apps as table
 from ziyan.metering.store.apps import App, SealedCredential
+from ziyan.metering.times import now_ms
 
 __all__ = [
     "App",
@@ -32,7 +33,9 @@ __all__ = [
     "list_apps",
     "register_app",
     "remove_credential",
+    "rotate_credential",
     "set_app_disabled",
+    "set_app_rate",
     "set_app_sources",
 ]
 
@@ -59,12 +62,14 @@ class Credential:
         kind: Which way of signing in it is for.
         identifier: What the caller sends: the AppCode (secret), the AppKey or the appid.
         secret: What the caller signs with; empty for an AppCode.
+        expires_at: When it is refused from, because another one took its place; None for never.
     """
 
     id: str
     kind: Kind
     identifier: str = field(repr=False)
     secret: str = field(default="", repr=False)
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,31 @@ def add_credential(store: Store, app_id: str, kind: Kind, *, hmac: bool = False)
     return store.transact(add, write=True)
 
 
+def rotate_credential(store: Store, app_id: str, identifier: str, *, grace_seconds: int) -> Credential | None:
+    """Put a new credential in the place of one, which is taken for a while yet; None where the app has no such.
+
+    Args:
+        store: Where.
+        app_id: Whose.
+        identifier: The AppCode, AppKey or appid that is to go.
+        grace_seconds: For how long both are taken.
+
+    Raises:
+        SettingsError: They were encrypted with another key.
+        StoreError: The database is away.
+    """
+
+    def rotate(connection: Connection) -> Credential | None:
+        for each in _credentials(connection, store, app_id):
+            if each.identifier == identifier:
+                table.expire_credential(connection, each.id, now_ms() + grace_seconds * 1000)
+                hmac = each.kind == Kind.APPID and is_hmac_appid(identifier)
+                return _add(connection, store, app_id, each.kind, hmac=hmac)
+        return None
+
+    return store.transact(rotate, write=True)
+
+
 def remove_credential(store: Store, app_id: str, identifier: str) -> bool:
     """Refuse one of an app's credentials for good; False where the app has no such.
 
@@ -233,6 +263,11 @@ def set_app_disabled(store: Store, app_id: str, *, disabled: bool) -> bool:
 def set_app_sources(store: Store, app_id: str, *, allowed: tuple[str, ...], denied: tuple[str, ...]) -> bool:
     """Say where an app's own-platform calls may come from (see ``sources``); False where there is no such app."""
     return store.transact(lambda connection: table.set_sources(connection, app_id, allowed, denied), write=True)
+
+
+def set_app_rate(store: Store, app_id: str, rate: float | None) -> bool:
+    """Say how many calls a second an app may make, None for what the setting says; False where there is no such app."""
+    return store.transact(lambda connection: table.set_rate(connection, app_id, rate), write=True)
 
 
 def _now() -> datetime:
@@ -287,4 +322,4 @@ def _credentials(connection: Connection, store: Store, app_id: str) -> list[Cred
 
 def _unsealed(store: Store, sealed: SealedCredential) -> Credential:
     identifier, _, secret = store.keyring.unseal(sealed.sealed, sealed.id).partition(":")
-    return Credential(sealed.id, Kind(sealed.kind), identifier, secret)
+    return Credential(sealed.id, Kind(sealed.kind), identifier, secret, sealed.expires_at)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, delete, insert, select, update
 
 from ziyan.metering.store.schema import accounts, apps, credentials
+from ziyan.metering.times import now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class App:
         disabled: Its credentials are refused.
         allowed_sources: Where its own-platform calls must come from; empty for anywhere.
         denied_sources: Where they must not come from.
+        rate: Calls a second that it may make; None for what the setting says.
     """
 
     id: str
@@ -32,6 +34,7 @@ class App:
     disabled: bool
     allowed_sources: tuple[str, ...] = ()
     denied_sources: tuple[str, ...] = ()
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,14 @@ class SealedCredential:
         kind: ``appcode``, ``appkey`` or ``appid``.
         lookup: Keyed hash it is found by, 32 bytes.
         sealed: Its secret, encrypted.
+        expires_at: When it is refused from, in milliseconds since 1970; None for never.
     """
 
     id: str
     kind: str
     lookup: bytes
     sealed: bytes
+    expires_at: int | None = None
 
 
 _APP = (
@@ -59,6 +64,26 @@ _APP = (
     apps.c.disabled_at,
     apps.c.allowed_sources,
     apps.c.denied_sources,
+    apps.c.rate,
+)
+
+
+def _valid(now: Any) -> tuple[ColumnElement[bool], ...]:
+    expires_at = credentials.c.expires_at
+    return (credentials.c.revoked_at.is_(None), expires_at.is_(None) | (expires_at > now))
+
+
+#: Made once, for it is run for every call.
+_BY_LOOKUP = (
+    select(
+        *_APP,
+        credentials.c.id.label("credential_id"),
+        credentials.c.kind,
+        credentials.c.sealed,
+        credentials.c.expires_at,
+    )
+    .join(credentials)
+    .where(credentials.c.lookup == bindparam("lookup"), *_valid(bindparam("now", type_=BigInteger)))
 )
 
 
@@ -90,13 +115,8 @@ def remove_credential(connection: Connection, credential_id: str) -> None:
 
 def by_lookup(connection: Connection, lookup: bytes) -> tuple[App, SealedCredential] | None:
     """The app that signs in with the credential of this keyed hash, and the credential."""
-    statement = (
-        select(*_APP, credentials.c.id.label("credential_id"), credentials.c.kind, credentials.c.sealed)
-        .join(credentials)
-        .where(credentials.c.lookup == lookup)
-    )
-    row = connection.execute(statement).one_or_none()
-    return row and (_app(row), SealedCredential(row.credential_id, row.kind, lookup, row.sealed))
+    row = connection.execute(_BY_LOOKUP, {"lookup": lookup, "now": now_ms()}).one_or_none()
+    return row and (_app(row), SealedCredential(row.credential_id, row.kind, lookup, row.sealed, row.expires_at))
 
 
 def app_by_id(connection: Connection, app_id: str) -> App | None:
@@ -113,8 +133,14 @@ def all_apps(connection: Connection) -> list[App]:
 def credentials_of(connection: Connection, app_id: str) -> list[SealedCredential]:
     """What an app signs in with, oldest first."""
     statement = (
-        select(credentials.c.id, credentials.c.kind, credentials.c.lookup, credentials.c.sealed)
-        .where(credentials.c.app_id == app_id)
+        select(
+            credentials.c.id,
+            credentials.c.kind,
+            credentials.c.lookup,
+            credentials.c.sealed,
+            credentials.c.expires_at,
+        )
+        .where(credentials.c.app_id == app_id, *_valid(now_ms()))
         .order_by(credentials.c.created_at, credentials.c.id)
     )
     return [SealedCredential(*row) for row in connection.execute(statement)]
@@ -133,6 +159,16 @@ def set_sources(connection: Connection, app_id: str, allowed: tuple[str, ...], d
     return connection.execute(statement.values(values)).rowcount == 1
 
 
+def set_rate(connection: Connection, app_id: str, rate: float | None) -> bool:
+    """Say how many calls a second an app may make; False where there is no such app."""
+    return connection.execute(update(apps).where(apps.c.id == app_id).values(rate=rate)).rowcount == 1
+
+
+def expire_credential(connection: Connection, credential_id: str, moment: int) -> None:
+    """Let nobody sign in with a credential from a moment on."""
+    connection.execute(update(credentials).where(credentials.c.id == credential_id).values(expires_at=moment))
+
+
 def _app(row: Row[*tuple[Any, ...]]) -> App:
     return App(
         id=row.id,
@@ -142,6 +178,7 @@ def _app(row: Row[*tuple[Any, ...]]) -> App:
         disabled=row.disabled_at is not None,
         allowed_sources=tuple(filter(None, row.allowed_sources.split(","))),
         denied_sources=tuple(filter(None, row.denied_sources.split(","))),
+        rate=row.rate,
     )
 
 

@@ -54,10 +54,10 @@ class Store:
         self.keyring = keyring
         self.zone = zone
         # Its own threads: a slow name server, which keeps the loop's common ones busy, must not stop sign-in.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._readers = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         # SQLite has one writer at a time; several threads of ours would wait for each other by sleeping.
         alone = engine.dialect.name == "sqlite"
-        self._writers = ThreadPoolExecutor(1, thread_name_prefix="store-writer") if alone else self._threads
+        self._writers = ThreadPoolExecutor(1, thread_name_prefix="store-writer") if alone else self._readers
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -77,6 +77,11 @@ class Store:
             raise
         return cls(engine, keyring, settings.zone)
 
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
     def transact(self, work: Work[T], *, write: bool = False, light: bool = False, snapshot: bool = False) -> T:
         """Run ``work`` in one transaction on this thread; committed when it returns, rolled back when it raises.
 
@@ -92,7 +97,7 @@ class Store:
         with _translated(), self._engine.connect() as connection:
             if write:
                 connection = connection.execution_options(**{_WRITE: True, _LIGHT: light})
-            if snapshot and self._engine.dialect.name == "postgresql":
+            if snapshot and self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 return work(connection)
@@ -103,7 +108,7 @@ class Store:
         Raises:
             StoreError: Also where the database takes too long.  What was begun may still be done then, or not.
         """
-        threads = self._writers if write else self._threads
+        threads = self._writers if write else self._readers
         doing = threads.submit(self.transact, work, write=write, light=light)
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -121,7 +126,7 @@ class Store:
 
     def close(self) -> None:
         """Finish what is running and let go of every connection."""
-        self._threads.shutdown()
+        self._readers.shutdown()
         self._writers.shutdown()
         self._engine.dispose()
 
