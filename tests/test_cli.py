@@ -169,6 +169,25 @@ def test_a_wrong_setting_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Ca
     assert capsys.readouterr().err.startswith("ziyan: ZIYAN_PORT: ")
 
 
+def test_a_misspelled_setting_is_told(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setenv("ZIYAN_QUEU", "3")
+    monkeypatch.setenv("ZIYAN_XYZZY", "3")
+    monkeypatch.setattr("ziyan.cli.models.run_list", lambda *_: 0)
+    assert cli.main(["models", "list"]) == 0
+    assert capsys.readouterr().err == (
+        "ziyan: ZIYAN_QUEU is no setting; ZIYAN_QUEUE is one\nziyan: ZIYAN_XYZZY is no setting\n"
+    )
+
+
+@pytest.mark.parametrize("command", [[], ["apps"], ["models"]])
+def test_a_command_left_out_gets_help(command: list[str], capsys: Capture) -> None:
+    assert cli.main(command) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith(" ".join(["usage: ziyan", *command]))
+    assert "commands:" in err
+    assert out == ""
+
+
 @pytest.mark.parametrize(("interruption", "status"), [(KeyboardInterrupt, 130), (BrokenPipeError, 0)])
 def test_being_interrupted_is_quiet(
     interruption: type[BaseException], status: int, monkeypatch: pytest.MonkeyPatch, capsys: Capture
@@ -529,6 +548,39 @@ def test_boxes_of_several_pictures_go_into_a_folder_without_overwriting(engine: 
         Image.new("RGB", (100, 80)).save(path)
     assert cli.main(["read", "one", "two", "three.png", "--boxes", "drawn"]) == 0
     assert {path.name for path in (folder / "drawn").iterdir()} == {"page.png", "page-2.png", "three.png"}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_boxes_are_drawn_although_nobody_reads_what_is_printed(
+    form: list[str],
+    engine: FakeEngine,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """``ziyan read --boxes drawn … | head -0``."""
+    for path in ("one.png", "two.png"):
+        Image.new("RGB", (100, 80)).save(path)
+    source, sink = os.pipe()
+    os.close(source)
+    with os.fdopen(sink, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert cli.main(["read", *form, "one.png", "two.png", "--boxes", "drawn"]) == 0
+    assert {path.name for path in (folder / "drawn").iterdir()} == {"one.png", "two.png"}
+    assert capfd.readouterr().err == ""
+
+
+def test_without_boxes_reading_ends_when_nobody_reads_what_is_printed(
+    engine: FakeEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        Image.new("RGB", (100, 80)).save(f"{number}.png")
+    source, sink = os.pipe()
+    os.close(source)
+    with os.fdopen(sink, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        assert cli.main(["read", ".", "--json"]) == 0
+    assert len(engine.options) < 50
 
 
 @pytest.mark.parametrize(

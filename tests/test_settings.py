@@ -7,7 +7,7 @@ import pydantic
 import pytest
 
 from ziyan.errors import SettingsError
-from ziyan.settings import Settings, cores, default_data_dir
+from ziyan.settings import Settings, cores, default_data_dir, unknown_settings
 
 
 def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,3 +131,18 @@ def test_cores_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_secret_key_is_not_printed() -> None:
     assert "hunter2" not in repr(Settings.load(secret_key="hunter2"))
+
+
+def test_what_looks_like_a_setting_and_is_none_is_found_with_the_most_similar_one() -> None:
+    given = ["ZIYAN_PORT", "ziyan_host", "ZIYAN_URL", "ZIYAN_POTR", "ziyan_worker", "ZIYAN_XYZZY", "ZIYANPORT", "PORT"]
+    assert unknown_settings(dict.fromkeys(given, "x")) == {
+        "ZIYAN_POTR": "ZIYAN_PORT",
+        "ZIYAN_XYZZY": "",
+        "ziyan_worker": "ZIYAN_WORKERS",
+    }
+
+
+def test_an_unusable_secret_is_not_shown() -> None:
+    with pytest.raises(SettingsError, match="ZIYAN_MAIL_SERVER") as raised:
+        Settings.load(mail_server="me:password@example.com")
+    assert "password" not in str(raised.value)

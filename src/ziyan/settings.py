@@ -6,6 +6,7 @@ import os
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +21,8 @@ from ziyan.errors import SettingsError
 Auto = Literal["auto"]
 Count = Annotated[int, Field(ge=1, le=1024)]
 PREFIX = "ZIYAN_"
+#: What clients read, as in docs/samples; known here so that nobody is warned of them.
+_CLIENTS = frozenset({"ZIYAN_URL", "ZIYAN_APPCODE", "ZIYAN_CREDENTIALS"})
 
 
 def default_data_dir() -> Path:
@@ -93,6 +96,15 @@ class Settings(BaseSettings):
         "",
         description="PEM file, or folder of such, with authorities that are believed besides the public ones "
         "when `url` is https.",
+    )
+    mail_server: str = Field(
+        "",
+        repr=False,
+        pattern=r"^(smtps?://\S+)?$",
+        description="Mail server for notices: `smtp://` or `smtps://`, `user:password@host:port`; empty: no mail.",
+    )
+    mail_from: str = Field(
+        "ziyan@localhost", pattern=r"^[^@\s<>]+@[^@\s<>]+$", description="Address that mail comes from."
     )
     models_mirror: str = Field(
         "",
@@ -189,6 +201,18 @@ class Settings(BaseSettings):
         return max(1, cores() // self.worker_count) if self.threads == "auto" else self.threads
 
 
+def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that look like settings and are none, with the most similar setting; that is empty if none is similar.
+
+    Args:
+        environment: Where to look; None takes the process's own.
+    """
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    given = os.environ if environment is None else environment
+    unknown = [name for name in given if name.upper().startswith(PREFIX) and name.upper() not in {*known, *_CLIENTS}]
+    return {name: next(iter(get_close_matches(name.upper(), known, 1)), "") for name in sorted(unknown)}
+
+
 def _parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(item) for item in listed(text))
 
@@ -201,7 +225,13 @@ def _explain(problems: Sequence[Mapping[str, Any]]) -> str:
         name = PREFIX + str(problem["loc"][0]).upper()
         reasons.setdefault(name, []).append(str(problem["msg"]))
         given[name] = problem["input"]
-    return "; ".join(f"{name}: {' or '.join(texts)}, not {given[name]!r}" for name, texts in reasons.items())
+    return "; ".join(f"{name}: {' or '.join(texts)}{_not(name, given[name])}" for name, texts in reasons.items())
+
+
+def _not(name: str, given: object) -> str:
+    """What was given instead, unless that may be secret."""
+    field = Settings.model_fields[name.removeprefix(PREFIX).lower()]
+    return f", not {given!r}" if field.repr else ""
 
 
 def listed(text: str) -> list[str]:

@@ -94,7 +94,13 @@ def signed(
     return request(body, content_type=None, headers=lines, target=target)
 
 
-_moments = iter(range(60_000))
+_moments = [0]
+
+
+def _moment() -> int:
+    """This moment, or a little later: no two calls are alike."""
+    _moments.append(max(now(), _moments.pop() + 1))
+    return _moments[0]
 
 
 def own_parameters(appid: Credential, parameters: dict[str, str] | None = None, **more: str) -> dict[str, str]:
@@ -103,7 +109,7 @@ def own_parameters(appid: Credential, parameters: dict[str, str] | None = None, 
         "img": B64,
         **(parameters or {}),
         "appid": appid.identifier,
-        "sendtime": str(now() - next(_moments)),  # no two calls alike
+        "sendtime": str(_moment()),
         **more,
     }
     return signed_ | {"sign": own_sign(appid, signed_)}

@@ -6,14 +6,13 @@ import asyncio
 import base64
 import json
 import logging
-import re
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.api.conftest import Service
+from tests.api.signers import error_of, signed
 from tests.api.wire import Connection, FakeEngine, fingerprint, request
 from ziyan.api import body, connections
 from ziyan.ocr.types import Page, ReadOptions
@@ -255,16 +254,68 @@ def test_a_body_that_does_not_come_to_its_end_is_refused(service: Service, monke
     assert (reply.status, reply["X-Ca-Error-Message"]) == (400, "Invalid Body")
 
 
-def test_a_websocket_is_refused(service: Service) -> None:
-    upgrade = (
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Key: {'A' * 24}",
-    )
+UPGRADE = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    f"Sec-WebSocket-Key: {'A' * 24}",
+)
+WRONG_METHOD = (405, "I405UM", "Unsupported Method")
+
+
+@pytest.mark.parametrize("headers", [UPGRADE, UPGRADE[:2], ("Connection: close, Upgrade", "UPGRADE: WebSocket")])
+def test_a_websocket_is_refused_like_any_other_request(service: Service, headers: tuple[str, ...]) -> None:
+    reply = service.send(request(method="GET", headers=headers, content_type=None))
+    assert (error_of(reply), reply["Allow"]) == (WRONG_METHOD, "POST")
+    reply = service.send(request(method="GET", target="/live", headers=headers))
+    assert error_of(reply) == (404, "I404NF", "API not found with `GET /live`")
+    assert service.send(request(BODY, appcode=service.caller.appcode, headers=headers)).status == 200
+
+
+def test_a_connection_goes_on_after_a_refused_websocket(service: Service) -> None:
     with Connection(service.port) as connection:
-        connection.send(request(method="GET", headers=upgrade))
-        assert connection.read_interim().startswith(b"HTTP/1.1 403")
+        for _ in range(2):
+            connection.send(request(method="GET", headers=UPGRADE, content_type=None))
+            assert connection.read_reply().status == 405
+            connection.send(request(b"img=QUJD", appcode=service.caller.appcode))
+            assert connection.read_reply().status == 200
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT", "post", "ANY-THING"]
+)
+def test_other_methods_on_ocr_are_told_which_is_right(service: Service, method: str) -> None:
+    reply = service.send(request(method=method, content_type=None))
+    if method == "post":  # forgiven since the first version
+        assert error_of(reply)[1] == "I400MH"
+    else:
+        assert (error_of(reply), reply["Allow"]) == (WRONG_METHOD, "POST")
+    reply = service.send(request(method=method, target="/x", content_type=None))
+    assert error_of(reply) == (404, "I404NF", f"API not found with `{method.upper()} /x`")
+    assert reply.get("Allow") is None
+
+
+@pytest.mark.parametrize(("method", "target"), [("CONNECT", "ocr.example:443"), ("OPTIONS", "*"), ("POST", "ocr")])
+def test_targets_that_are_no_path_are_found_nowhere(service: Service, method: str, target: str) -> None:
+    assert error_of(service.send(request(method=method, target=target)))[:2] == (404, "I404NF")
+
+
+@pytest.mark.parametrize(
+    "host", ["http://ocr.example", "HTTP://127.0.0.1:8000", "https://user:password@[::1]:443", "http://"]
+)
+def test_an_absolute_target_is_served_as_the_path_it_names(service: Service, host: str) -> None:
+    reply = service.send(request(BODY, appcode=service.caller.appcode, target=f"{host}/ocr"))
+    assert json.loads(reply.body)["data"] == READ
+    assert service.send(request(target=f"{host}/ocr?img=QUJD&appcode={service.caller.appcode}")).status == 200
+    assert (
+        service.send(
+            signed(service.caller.appkey, target="/ocr?a=b").replace(b"/ocr", host.encode() + b"/ocr", 1)
+        ).status
+        == 200
+    )
+    for target, path in [("/x?a", "/x"), ("", "/"), ("?img=QUJD", "/"), ("//ocr", "//ocr")]:
+        reply = service.send(request(target=host + target))
+        assert error_of(reply) == (404, "I404NF", f"API not found with `POST {path}`")
 
 
 def test_reading_is_cancelled_when_the_client_hangs_up(
@@ -307,58 +358,6 @@ def test_shutdown_does_not_wait_for_ever(
         service.wait_for_end()
     assert engine.cancelled.is_set()
     assert "were cut" in caplog.text
-
-
-# --- the memory of bodies -----------------------------------------------------------------------------------------
-
-
-def test_bodies_beyond_the_memory_for_all_are_refused_until_some_is_given_back(
-    service_with: Callable[..., Service],
-) -> None:
-    service = service_with(body_memory=8)
-    half = request(b"img=QUJD&pad=" + b"x" * (5 * MIB), appcode=service.caller.appcode)
-    with Connection(service.port) as slow:
-        slow.send(half[:-1])
-        wait_for(lambda: held(service) > 4 * MIB)
-        reply = service.send(half)
-        assert (reply.status, reply["X-Ca-Error-Code"], reply["X-Ca-Error-Message"]) == (503, "X503BZ", "Service Busy")
-        assert reply["Retry-After"] == "1"
-        assert service.post(b"img=QUJD").status == 200, "small ones still fit"
-        slow.send(half[-1:])
-        assert slow.read_reply().status == 200
-    wait_for(lambda: held(service) == 0)
-    assert service.send(half).status == 200
-
-
-@pytest.mark.parametrize("last", ["hangs up", "too large", "refused", "read"])
-def test_the_memory_of_a_body_is_given_back_whatever_becomes_of_the_call(service: Service, last: str) -> None:
-    appcode = service.caller.appcode
-    with Connection(service.port) as connection:
-        if last == "hangs up":
-            connection.send(request(BODY, appcode=appcode)[:-1])
-            wait_for(lambda: held(service) > MIB)
-        elif last == "too large":
-            chunked = request(appcode=appcode).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
-            connection.send(chunked + b"%x\r\n" % (100 * MIB) + b"a" * (8 * MIB + 1))
-            assert connection.read_reply().status == 413
-        else:
-            connection.send(request(BODY + b"&ver=7" * (last == "refused"), appcode=appcode))
-            assert connection.read_reply().status == (666 if last == "refused" else 200)
-    wait_for(lambda: held(service) == 0)
-
-
-def held(service: Service) -> float:
-    """Bytes of bodies in memory, as the metrics say."""
-    page = service.send(request(method="GET", target="/metrics", content_type=None)).body.decode()
-    return float(re.search(r"^ziyan_body_bytes (\S+)$", page, re.MULTILINE)[1])
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came to that")
 
 
 def test_calls_at_the_same_time_do_not_mix(service: Service) -> None:

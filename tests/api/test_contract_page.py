@@ -370,9 +370,9 @@ RULES: dict[str, list[str]] = {
         f"{CHECK}[1 no appid]",
     ],
     "A captured request must not be replayable": [
-        "test_own_platform::test_a_billed_sign_is_taken_once",
-        "test_own_platform::test_a_sign_whose_first_call_still_runs_is_refused",
-        "test_own_platform::test_a_sign_is_free_again_after_an_unbilled_outcome",
+        "test_replay::test_a_billed_sign_is_taken_once",
+        "test_replay::test_a_sign_whose_first_call_still_runs_is_refused",
+        "test_replay::test_a_sign_is_free_again_after_an_unbilled_outcome",
     ],
 }
 

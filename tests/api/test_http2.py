@@ -20,7 +20,8 @@ from priority import DeadlockError
 
 from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
-from tests.api.test_connections import BODY, READ, WaitingEngine, wait_for
+from tests.api.test_body_memory import wait_for
+from tests.api.test_connections import BODY, READ, WaitingEngine
 from tests.api.wire import Connection, Http2, fingerprint, http2_call, http2_headers, request
 from ziyan.api import calls, connections
 from ziyan.api.connections import MAX_RESETS
@@ -145,6 +146,38 @@ def test_a_request_that_is_none_costs_its_stream_alone(
         client.wait_for_reset(client.send_headers(headers, end=True))
         assert_666(client.answer(client.post(b"img=", appcode(service))))
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_an_absolute_path_is_served_as_the_path_it_names(service: Service) -> None:
+    headers = [*http2_headers("POST", "https://ocr.example/ocr?ver=0"), FORM_TYPE, appcode(service)]
+    assert_666(http2_call(service.port, headers, b"img=&url="))
+
+
+def test_a_priority_may_come_before_its_stream(service: Service) -> None:
+    with Http2(service.port) as client:
+        client.client.prioritize(1, weight=7)
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "code", "allow"),
+    [
+        ("CONNECT", "/ocr", "I405UM", "POST"),
+        ("CONNECT", "/x", "I404NF", None),
+        ("TRACE", "/ocr", "I405UM", "POST"),
+        ("GET", "http://ocr.example/x", "I404NF", None),
+    ],
+)
+def test_an_extended_connect_is_refused_like_any_other_request(
+    service: Service, method: str, target: str, code: str, allow: str | None
+) -> None:
+    extended = [(":protocol", "websocket")] if method == "CONNECT" else []
+    headers = http2_headers(method, target)
+    with Http2(service.port) as client:
+        stream = client.send_headers([*headers[:1], *extended, *headers[1:], ("sec-websocket-version", "13")])
+        told, body = client.answer(stream)
+        assert (told["x-ca-error-code"], told.get("allow"), body) == (code, allow, b"")
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
 
 
 # --- streams that are taken back ----------------------------------------------------------------------------------

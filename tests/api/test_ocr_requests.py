@@ -72,6 +72,39 @@ REQUEST_FORMS: dict[str, tuple[str | None, bytes]] = {
         "multipart/form-data; boundary=b",
         multipart(('name="img"', b""), ('name="img"; filename="a.png"', B64)),
     ),
+    "JSON, last of two values": ("application/json", b'{"img": "!", "img": "' + B64 + b'"}'),
+    "multipart, words before it": (
+        "multipart/form-data; boundary=b",
+        b"This is a message --b in parts.\r\n\r\n" + multipart(('name="img"', B64)),
+    ),
+    "multipart, words behind it": (
+        "multipart/form-data; boundary=b",
+        multipart(('name="img"', B64)) + b'--b\r\nContent-Disposition: form-data; name="url"\r\n\r\nx\r\n--b--',
+    ),
+    "multipart, a line break before it": (
+        "multipart/form-data; boundary=b",
+        b"\n" + multipart(('name="img"', B64)),
+    ),
+    "multipart, bare line feeds": (
+        "multipart/form-data; boundary=b",
+        multipart(('name="ver"', b"0"), ('name="img"', B64)).replace(b"\r\n", b"\n"),
+    ),
+    "multipart, bare line feeds in headers alone": (
+        "multipart/form-data; boundary=b",
+        b'--b\nContent-Disposition: form-data; name="img"\n\n' + B64 + b"\r\n--b--",
+    ),
+    "multipart, blanks behind boundaries": (
+        "multipart/form-data; boundary=b",
+        multipart(('name="ver"', b""), ('name="img"', B64)).replace(b"--b", b"--b \t").replace(b"--b \t--", b"--b-- "),
+    ),
+    "multipart, a folded header in capitals": (
+        "multipart/form-data; boundary=b",
+        b'--b\r\nX: y\r\nCONTENT-DISPOSITION: form-data;\r\n  name="img"\r\n\r\n' + B64 + b"\r\n--b--\r\n",
+    ),
+    "multipart, a part without headers": (
+        "multipart/form-data; boundary=b",
+        b"--b\r\n\r\nnothing\r\n" + multipart(('name="img"', B64)),
+    ),
 }
 
 BASE64_TOLERANCES: dict[str, bytes] = {
@@ -97,6 +130,7 @@ BASE64_TOLERANCES: dict[str, bytes] = {
     "half the padding": B64[:-1],
     "too much padding": B64 + b"==",
     "a blank behind half the padding": B64[:-1] + b"+",
+    "data URI with blanks behind the comma": b"data:image/png;base64, +%20%0D%0A" + ENCODED,
     "white space around": b"%20%0A" + ENCODED + b"+%0D%0A",
 }
 
@@ -137,6 +171,8 @@ CHECKS: list[tuple[str, bytes, str]] = [
     ("4 NUL", b"url=http://example.com/%00", NO_DOWNLOAD),
     ("6 not base64", b"img=hello!", BAD_IMG),
     ("6 over 1 MiB", b"img=" + b"A" * ((1 << 20) * 4 // 3 + 4), BAD_IMG),
+    ("6 percent signs, encoded", b"img=" + b"%25" * 200_000, BAD_IMG),
+    ("6 as many as fit", b"img=" + b"%25" * 2_700_000, BAD_IMG),
     ("6 a 7 MiB word", b"img=" + b"A" * (7 << 20), BAD_IMG),
 ]
 
@@ -205,6 +241,27 @@ def test_a_multipart_file_is_the_picture_itself(service: Service) -> None:
     assert json.loads(service.post(large, content_type="multipart/form-data; boundary=b").body)["msg"] == BAD_IMG
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "filename*=UTF-8''%E5%9B%BE.png",
+        'filename*0="a."; filename*1="png"',
+        "FILENAME*=utf-8''a",
+        "filename=a.png; filename*=UTF-8''a",
+        "filename=C:\\a\\b.png",
+    ],
+)
+def test_a_multipart_file_is_one_however_it_is_named(service: Service, name: str) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + PICTURE + b"\n--b is no boundary\n"
+    for body in (multipart((f'name="img"; {name}', picture)), multipart((f'{name}; name="img"', picture))):
+        assert data_of(service, body, "multipart/form-data; boundary=b") == fingerprint(picture)
+
+
+def test_a_field_with_a_files_name_in_its_own_is_a_field(service: Service) -> None:
+    body = multipart(('name="img"', B64), ('name="ver; filename*=x"', b"9"))
+    assert data_of(service, body, "multipart/form-data; boundary=b") == READ
+
+
 def test_a_multipart_file_that_is_empty_counts_as_absent(service: Service) -> None:
     body = multipart(('name="img"; filename=""', b""), ('name="url"', b""))
     reply = service.post(body, content_type="multipart/form-data; boundary=b")
@@ -256,7 +313,15 @@ MALFORMED: dict[str, tuple[str | None, bytes]] = {
     ),
     "multipart with 8 MiB of padding": ("multipart/form-data; boundary=b", b"--b" + b" \t" * 4_000_000),
     "8 MiB of percent signs": (FORM, b"%" * (8 << 20)),
-    "as many, encoded once more": (FORM, b"img=" + b"%25" * 2_700_000),
+    "multipart, a part whose headers do not end": ("multipart/form-data; boundary=b", b"--b\r\nname: x\r\n--b--"),
+    "multipart, a part with long headers": (
+        "multipart/form-data; boundary=b",
+        multipart(('name="img"; x="' + "x" * 10_000 + '"', B64)),
+    ),
+    "multipart, a last boundary inside a line": (
+        "multipart/form-data; boundary=b",
+        multipart(('name="img"', B64))[:-9] + b"--b--",
+    ),
     "multipart of 10,000 parts": (
         "multipart/form-data; boundary=b",
         multipart(*[('name="a"', b"")] * 10_000),

@@ -155,6 +155,21 @@ def test_signed_calls_are_throttled_like_others(service_with: Callable[..., Serv
         assert error_of(service.send(sent)) == THROTTLED
 
 
+def test_a_call_that_comes_too_often_may_be_sent_again_as_it_is(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_with(rate_app=0.01)
+    assert service.post(b"ver=7").status == 666
+    calls = [signed(service.caller.appkey), own_call(service.caller.appid)]
+    for sent in calls:
+        assert error_of(service.send(sent)) == THROTTLED
+    monkeypatch.setattr(Rate, "admit", lambda _rate, _caller: None)  # as if time had passed
+    for sent in calls:
+        assert was_read(service.send(sent))
+    assert error_of(service.send(calls[0]))[1] == "S403NU"
+    assert msg_of(service.send(calls[1])) == "签名校验失败"
+
+
 def test_lists_of_sources_see_the_caller_behind_a_trusted_proxy(service_with: Callable[..., Service]) -> None:
     service = service_with(trusted_proxies="127.0.0.1")
     set_app_sources(service.store, service.caller.app.id, allowed=("5.6.7.8",), denied=())

@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 import pytest
-from sqlalchemy import select
 
 from tests.api.conftest import Service
 from tests.api.signers import (
     B64,
     MINUTE,
-    error_of,
     form,
     md5,
     msg_of,
@@ -28,13 +24,10 @@ from tests.api.signers import (
     signed,
     was_read,
 )
-from tests.api.test_connections import WaitingEngine
-from tests.api.wire import Connection, fingerprint, request
+from tests.api.wire import fingerprint, request
 from tests.desk import add_credential, set_app_disabled, set_app_sources
-from ziyan.errors import EngineBusyError, StoreError
 from ziyan.metering.credentials import Credential, Kind, register_app
 from ziyan.metering.packages import grant
-from ziyan.metering.store import schema, taken
 
 
 @pytest.fixture
@@ -82,6 +75,21 @@ def test_file_is_signed_with_its_bytes(service: Service, appid: Credential) -> N
     assert msg_of(service.send(tampered)) == "签名校验失败"
     reply = service.send(request(body, content_type=multipart))
     assert json.loads(reply.body)["data"] == fingerprint(file)
+
+
+def test_names_that_are_no_utf_8_are_signed_as_they_were_sent(service: Service, appid: Credential) -> None:
+    names = {b"\xd6\xd0": b"1", b"\xd6\xd1": b"2", "😀".encode(): b"3"}
+    sent = {b"appid": appid.identifier.encode(), b"img": B64.encode(), b"sendtime": str(now()).encode(), **names}
+    base = b"&".join(b"%s=%s" % pair for pair in sorted(sent.items())) + b"&key=" + appid.secret.encode()
+    body = urlencode({**sent, b"sign": md5(base).hexdigest()}).encode()
+    assert msg_of(service.send(request(body.replace(b"%D1=2", b"%D1=3")))) == "签名校验失败"
+    assert was_read(service.send(request(body)))
+
+
+def test_a_json_name_that_is_no_text_is_a_question_mark(service: Service, appid: Credential) -> None:
+    parameters = own_parameters(appid, {"?": "x"})
+    body = json.dumps(parameters).replace('"?"', '"\\ud800"').encode()
+    assert was_read(service.send(request(body, content_type="application/json")))
 
 
 def test_takes_seconds_and_milliseconds(service: Service, appid: Credential) -> None:
@@ -242,112 +250,3 @@ def test_check_11_source(
     else:
         assert msg_of(reply) == "非法来源"
         assert was_read(service.send(signed(registered.appkey))), "it says nothing of the other ways of signing in"
-
-
-# --- replay ------------------------------------------------------------------------------------------------------
-
-
-def test_a_billed_sign_is_taken_once(service: Service, appid: Credential) -> None:
-    sent = own_call(appid)
-    assert was_read(service.send(sent))
-    for _ in range(2):
-        assert msg_of(service.send(sent)) == "签名校验失败"
-    assert was_read(service.send(own_call(appid)))
-
-
-def test_a_sign_is_free_again_after_an_unbilled_outcome(service: Service, appid: Credential) -> None:
-    sent = own_call(appid)
-    for error, status in ((EngineBusyError("full"), 503), (ZeroDivisionError(), 500), (StoreError("away"), 503)):
-        service.engine.outcome = error
-        assert service.send(sent).status == status
-    service.engine.outcome = None
-    assert was_read(service.send(sent))
-    refused = own_call(appid, ver="9")
-    assert [msg_of(service.send(refused)) for _ in range(2)] == ["版本参数ver传入有误"] * 2
-
-
-@contextmanager
-def being_read(service: Service, engine: WaitingEngine, sent: bytes) -> Iterator[Connection]:
-    with Connection(service.port) as connection:
-        connection.send(sent)
-        assert engine.reading.wait(20)
-        yield connection
-
-
-def test_a_sign_whose_first_call_still_runs_is_refused(service_with: Callable[..., Service]) -> None:
-    service = service_with(engine=(engine := WaitingEngine()))
-    sent = own_call(service.caller.appid)
-    with being_read(service, engine, sent) as connection:
-        assert msg_of(service.send(sent)) == "签名校验失败"
-        engine.finish()
-        assert was_read(connection.read_reply())
-    assert msg_of(service.send(sent)) == "签名校验失败"
-
-
-def test_a_sign_is_free_again_when_its_caller_has_hung_up(service_with: Callable[..., Service]) -> None:
-    service = service_with(engine=(engine := WaitingEngine()))
-    sent = own_call(service.caller.appid)
-    with being_read(service, engine, sent):
-        pass
-    assert engine.cancelled.wait(20)
-    engine.finish()
-    while (reply := service.send(sent)).status == 666:  # until the first call's claim is given back
-        assert msg_of(reply) == "签名校验失败"
-    assert was_read(reply)
-
-
-def test_a_claim_lapses_soon_if_its_process_dies_and_is_held_once_answered(
-    service_with: Callable[..., Service],
-) -> None:
-    service = service_with(engine=(engine := WaitingEngine()), deadline=30)
-
-    def expiry() -> int:
-        found: int = service.store.transact(lambda c: c.execute(select(schema.taken.c.expires_at)).scalar_one())
-        return found
-
-    before, sendtime = now(), now() - MINUTE
-    sent = own_call(service.caller.appid, sendtime=str(sendtime))
-    with being_read(service, engine, sent) as connection:
-        assert before + 30_000 + MINUTE <= expiry() <= now() + 30_000 + MINUTE
-        engine.finish()
-        assert was_read(connection.read_reply())
-    assert expiry() == sendtime + 5 * MINUTE + 1
-
-
-def test_of_many_with_one_sign_one_is_served(service: Service, appid: Credential) -> None:
-    sent = own_call(appid)
-    with ThreadPoolExecutor(8) as pool:
-        replies = list(pool.map(service.send, [sent] * 8))
-    assert sorted(map(was_read, replies)) == [False] * 7 + [True]
-    assert {msg_of(reply) for reply in replies if not was_read(reply)} == {"签名校验失败"}
-
-
-def failing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    def fail(*_: object) -> None:
-        raise StoreError("away", internal="the disk is full")
-
-    monkeypatch.setattr(taken, name, fail)
-
-
-def test_a_claim_that_cannot_be_given_back_hides_nothing_and_is_given_back_later(
-    service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent = own_call(appid)
-    with monkeypatch.context() as patched:
-        failing(patched, "give_back")
-        service.engine.outcome = EngineBusyError("full")
-        assert error_of(service.send(sent))[1] == "X503BZ"
-    service.engine.outcome = None
-    while (reply := service.send(sent)).status == 666:
-        assert msg_of(reply) == "签名校验失败"
-    assert was_read(reply)
-
-
-def test_an_answer_whose_claim_cannot_be_kept_is_not_given(
-    service: Service, appid: Credential, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent = own_call(appid)
-    with monkeypatch.context() as patched:
-        failing(patched, "set_expiry")
-        assert error_of(service.send(sent))[1] == "X503DB"
-    assert was_read(service.send(sent))

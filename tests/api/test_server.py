@@ -322,7 +322,6 @@ def test_logging_goes_to_standard_error_as_json(capsys: pytest.CaptureFixture[st
         root.handlers[:] = before
         root.setLevel(level)
         logging.getLogger("ziyan").setLevel(logging.NOTSET)
-        logging.getLogger("python_multipart").setLevel(logging.NOTSET)
     (line,) = capsys.readouterr().err.splitlines()
     written = json.loads(line)
     assert (written["event"], written["level"], written["n"]) == ("line\nbreak 字", "warning", 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 
@@ -316,3 +317,19 @@ def test_of_many_with_one_nonce_one_is_served(service: Service, key: Credential)
         replies = list(pool.map(service.send, [sent] * 8))
     assert sorted(map(was_read, replies)) == [False] * 7 + [True]
     assert {error_of(reply)[1] for reply in replies if not was_read(reply)} == {"S403NU"}
+
+
+@pytest.mark.parametrize("name", [b"%D6%D0", b"\xd6\xd0", b"%FF%41", "😀".encode(), b"%EE%80%80"])
+def test_names_that_are_no_utf_8_are_signed_as_they_were_sent(service: Service, key: Credential, name: bytes) -> None:
+    """Also beside others that sort around them."""
+    raw = unquote_to_bytes(name)
+    others = {b"z": b"1", "中".encode(): b"2", b"\xfe": b"3"}
+    pairs = sorted({raw: b"v", b"img": B64.encode(), **others}.items())
+    rest = [b"%s=%s" % pair for pair in others.items()]
+    body = b"&".join([b"img=" + quote(B64, safe="").encode(), name + b"=v", *rest])
+    text = b"POST\n\n\n%s\n\n/ocr?%s" % (FORM.encode(), b"&".join(b"%s=%s" % pair for pair in pairs))
+    made = base64.b64encode(hmac.digest(key.secret.encode(), text, "sha256")).decode()
+    headers = (f"X-Ca-Key: {key.identifier}", f"X-Ca-Signature: {made}")
+    assert was_read(service.send(request(body, headers=headers)))
+    for tampered in (body.replace(b"=v", b"=w"), body.replace(b"\xfe", b"\xfd")):
+        assert error_of(service.send(request(tampered, headers=headers)))[1] == "A403IS"

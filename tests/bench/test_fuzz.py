@@ -227,7 +227,9 @@ def test_broken_answers_are_seen(received: bytes) -> None:
         ("form", REPLY.replace(b"200", b"503"), "status 503"),
         ("form", b"HTTP/1.1 400 \r\n\r\n", ""),
         ("form", b"HTTP/1.1 403 \r\n\r\n", "403 without the contract's headers: {}"),
-        ("upgrade", b"HTTP/1.1 403 \r\n\r\n", ""),
+        ("upgrade", b"HTTP/1.1 403 \r\n\r\n", "403 without the contract's headers: {}"),
+        ("request line", b'HTTP/1.1 200 \r\n\r\n{"status":"live"}', ""),
+        ("request line", b"HTTP/1.1 200 \r\n\r\n{}", "200 without the contract's headers: {}"),
         ("form", b"HTTP/1.1 405 \r\nallow: GET\r\n\r\n", ""),
     ],
 )

@@ -4,7 +4,7 @@ import csv
 import io
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -388,3 +388,16 @@ def test_a_long_statement_goes_over_pages_and_repeats_its_heads(store: Store, cl
     assert len(pages) > 2
     assert sum("使用金额（元）" in page for page in pages) > 1
     assert f"第 2 页，共 {len(pages)} 页" in pages[1]
+
+
+@pytest.mark.parametrize(("payments", "days"), [(10, 2), (1, 7)])
+def test_a_title_stays_with_its_table_and_the_end_is_in_one_piece(
+    store: Store, statement: Statement, payments: int, days: int
+) -> None:
+    """Lengths at which what follows just does not fit below any more."""
+    longer = replace(statement, payments=statement.payments * payments, days=statement.days[:1] * days)
+    first, second = (words(page) for page in PdfReader(io.BytesIO(pdf(longer, store.zone))).pages)
+    assert ("使用金额（元）" in first) == (days > 2)
+    assert ("使用金额（元）" in second) == (days == 2)
+    assert "盖章" in second
+    assert "期初 + 购入" in second

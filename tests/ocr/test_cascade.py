@@ -59,6 +59,6 @@ def test_the_width_that_the_quick_weights_were_sure_of_decides(tried: list[Readi
     assert cascade.is_worth_it(tried) == worth
 
 
-@pytest.mark.parametrize(("lines", "trials"), [(0, 0), (1, 1), (4, 1), (12, 3), (32, 8), (1000, 8)])
+@pytest.mark.parametrize(("lines", "trials"), [(0, 0), (1, 1), (2, 2), (4, 2), (12, 4), (16, 4), (32, 8), (1000, 8)])
 def test_a_share_of_the_lines_is_tried(lines: int, trials: int) -> None:
     assert count_trials(lines) == trials

@@ -11,14 +11,23 @@ import pytest
 from tests.ocr.drawing import bars, turned_points, white
 from tests.ocr.fakes import InkFinder
 from ziyan.ocr.db_postprocess import DBOptions
-from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect, detect_turned
+from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect, detect_turned, usual_windows
 from ziyan.ocr.types import Pixels, Region
 
 #: Kernels as they are: what a bar's rectangle must be is known then.
 PLAIN = DBOptions(unclip_ratio=0.0)
 #: A tenth of the real sizes, so that a long screenshot is a small one here.
 TENTH = Scales(
-    first_look=96, short_side=64, strip=12, legible=4, aim=6, window=128, overlap=32, share=64, margin=8, bucket=32
+    first_look=96,
+    short_side=64,
+    strip=12,
+    legible=4,
+    aim=6,
+    window=64,
+    breadth=128,
+    overlap=32,
+    margin=8,
+    sides=(32, 64, 96, 128),
 )
 Find = Callable[..., list[Region]]
 
@@ -35,8 +44,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def find(pool: ThreadPoolExecutor) -> Find:
-    def run(pixels: Pixels, scales: Scales, *, finder: InkFinder | None = None, threads: int = 2) -> list[Region]:
-        return detect(Detector(finder or InkFinder(), pool, threads), pixels, scales, PLAIN, proceed)
+    def run(pixels: Pixels, scales: Scales, *, finder: InkFinder | None = None) -> list[Region]:
+        return detect(Detector(finder or InkFinder(), pool), pixels, scales, PLAIN, proceed)
 
     return run
 
@@ -77,30 +86,28 @@ def test_a_turned_bar_has_a_turned_polygon(find: Find) -> None:
     assert region.detection_score == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("transposed", [False, True])
-def test_every_line_of_a_long_screenshot_is_found_once(find: Find, transposed: bool, threads: int) -> None:
+def test_every_line_of_a_long_screenshot_is_found_once(find: Find, transposed: bool) -> None:
     lines = [(10 + 7 * (i % 3), 20 * i + 8, 60, 10) for i in range(75)]
     page = bars(108, 1520, lines)
     if transposed:
         page = np.ascontiguousarray(page.swapaxes(0, 1))
         lines = [(y, x, h, w) for x, y, w, h in lines]
-    found = boxes(find(page, TENTH, threads=threads))
+    found = boxes(find(page, TENTH))
     assert len(found) == len(lines)
     for box, expected in zip(found, sorted(lines, key=lambda line: (line[1], line[0])), strict=True):
         assert box == pytest.approx(expected, abs=4)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_seams_leave_no_trace(find: Find, threads: int) -> None:
+def test_seams_leave_no_trace(find: Find) -> None:
     """Bars across and along every seam: the same polygons from windows as from one look, to the last bit."""
     rng = np.random.default_rng(3)
     page = bars(400, 1300, [(*rng.integers(0, (300, 1280)).tolist(), 90, 8) for _ in range(150)] + [(200, 0, 9, 1300)])
     stitched = InkFinder(blur=15)
-    windowed = find(page, replace(TENTH, first_look=1300), finder=stitched, threads=threads)
+    windowed = find(page, replace(TENTH, first_look=1300), finder=stitched)
     assert len(stitched.shapes) > 20
     whole = InkFinder(blur=15)
-    at_once = find(page, replace(TENTH, first_look=1300, window=4096, share=4096), finder=whole)
+    at_once = find(page, replace(TENTH, first_look=1300, window=4096, breadth=4096, sides=(4096,)), finder=whole)
     assert len(whole.shapes) == 1
     assert [r.polygon.tobytes() for r in windowed] == [r.polygon.tobytes() for r in at_once]
     assert [r.detection_score for r in windowed] == [r.detection_score for r in at_once]
@@ -112,20 +119,40 @@ def test_windows_are_bounded_and_of_few_shapes(find: Find, size: tuple[int, int]
     find(bars(*size, [(0, 0, size[0] // 2, size[1] // 2)]), TENTH, finder=finder)
     assert finder.shapes
     for shape in finder.shapes:
-        assert max(shape) <= TENTH.window
-        assert all(side % TENTH.bucket == 0 for side in shape)
+        assert min(shape) <= TENTH.window
+        assert set(shape) <= set(TENTH.sides)
 
 
-def test_large_pictures_are_shared_among_the_threads(find: Find) -> None:
-    page, finder = bars(120, 100, [(10, 10, 90, 9)]), InkFinder()
-    find(page, TENTH, finder=finder, threads=4)
-    assert len(finder.shapes) == 4
+@pytest.mark.parametrize(
+    ("width", "height", "shapes"),
+    [
+        (1000, 700, [(832, 576)] * 2),
+        (700, 1000, [(576, 832)] * 2),
+        (500, 520, [(576, 576)]),
+        (560, 540, [(704, 448)] * 2),
+        (1600, 1600, [(576, 576)] * 4),
+        (1100, 90, [(128, 576)] * 2),
+        (1100, 30, [(64, 448)] * 3),
+    ],
+)
+def test_pages_are_seen_in_windows_side_by_side(
+    find: Find, width: int, height: int, shapes: list[tuple[int, int]]
+) -> None:
+    finder = InkFinder()
+    find(white(width, height), Scales(), finder=finder)
+    assert finder.shapes[: len(shapes)] == shapes
+
+
+def test_the_usual_windows_are_windows_of_pages_and_strips() -> None:
+    shapes = usual_windows(Scales())
+    assert {(64, 576), (576, 576), (576, 960), (960, 576)} <= set(shapes)
+    assert len(shapes) == len(set(shapes)) < 24
 
 
 def test_pictures_are_not_enlarged_for_the_first_look(find: Find) -> None:
     finder = InkFinder()
     find(bars(300, 300, [(50, 50, 200, 30), (50, 100, 200, 30)]), Scales(), finder=finder)
-    assert finder.shapes == [(384, 384)]
+    assert finder.shapes == [(448, 448)]
 
 
 @pytest.mark.parametrize(("height", "looks"), [(5, 2), (8, 2), (30, 1)])
@@ -194,7 +221,7 @@ def test_stopping_ends_the_look_before_the_next_window(pool: ThreadPoolExecutor)
 
     page = bars(108, 3000, [(10, 10, 60, 6)])
     with ThreadPoolExecutor(1) as one, pytest.raises(CancelledError):
-        detect(Detector(finder, one, 1), page, TENTH, PLAIN, stop)
+        detect(Detector(finder, one), page, TENTH, PLAIN, stop)
     assert len(finder.shapes) == 3
 
 
@@ -208,7 +235,7 @@ def test_what_is_too_thin_for_a_line_of_text_is_not_taken_for_one(find: Find, si
 def test_a_turned_page_is_found_as_if_it_stood_upright(pool: ThreadPoolExecutor, quarters: int) -> None:
     upright = bars(300, 200, [(40, 60, 200, 20)])
     lying = np.ascontiguousarray(np.rot90(upright, -quarters))
-    detector = Detector(InkFinder(), pool, 2)
+    detector = Detector(InkFinder(), pool)
     (there,) = detect(detector, upright, Scales(), PLAIN, proceed)
     (here,) = detect_turned(detector, lying, quarters, Scales(), PLAIN, proceed)
     low, high = here.polygon.min(axis=0), here.polygon.max(axis=0)

@@ -165,7 +165,13 @@ def test_what_the_quick_weights_are_sure_of_is_not_read_again() -> None:
 
 
 def test_on_a_page_that_the_quick_weights_are_unsure_of_only_a_few_lines_are_tried() -> None:
-    assert read_both(20, 0.8) == (["甲乙丙丁戊己"] * 20, 20, 5)
+    assert read_both(20, 0.8) == (["甲乙丙丁戊己"] * 20, 20, 4)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_pages_of_a_few_lines_are_read_wholly(count: int) -> None:
+    assert read_both(count, 0.95) == (["甲乙丙丁戊己"] * count, 0, count)
+    assert read_both(count, 0.8) == (["甲乙丙丁戊己"] * count, count, 2)
 
 
 def test_a_line_without_others_is_left_to_the_deciding_weights() -> None:

@@ -41,6 +41,8 @@ def gateway_answer(row: GatewayError) -> Answer:
     ]
     if row.retry_after is not None:
         extra.append((b"Retry-After", str(row.retry_after).encode()))
+    if row.allow:
+        extra.append((b"Allow", row.allow.encode()))
     return Answer(row.status, _TEXT, extra=tuple(extra), msg=row.message, outcome=row.code)
 
 

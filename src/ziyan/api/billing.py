@@ -100,6 +100,7 @@ class Billing:
                     return kept
                 call.hold.place = place
             if caller.claim is not None:
+                await self.recorder.flush()  # it may be what a call gives back that ended while the database was away
                 call.hold.ticket = await claim(self._store, caller.claim, lapses=self._lapses())
                 call.hold.claimed_until = caller.claim.until
             with call.timed("reserve"):

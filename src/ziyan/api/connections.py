@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,12 +24,13 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
-from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.events import Request
+from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
-from hypercorn.utils import parse_socket_addr
-from priority.priority import MissingStreamError, PriorityError, TooManyStreamsError
+from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
+from priority.priority import DuplicateStreamError, MissingStreamError, PriorityError, TooManyStreamsError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
@@ -46,6 +48,7 @@ MAX_RESETS: Final = 200
 _logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 _TLS_SECONDS: Final = 10.0
+_SCHEME_AND_HOST: Final = re.compile(rb"(?i)https?://[^/?#]*")
 
 
 async def serve_connections(
@@ -109,6 +112,15 @@ def closing_ambiguous(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send_closing if ambiguous else send)
 
     return serve
+
+
+def origin_form(target: bytes) -> bytes:
+    """What a request line names, without the scheme and host that a client for proxies puts before it."""
+    absolute = _SCHEME_AND_HOST.match(target)
+    if absolute is None:
+        return target
+    rest = target[absolute.end() :]
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 class Connection(TCPServer):
@@ -242,6 +254,16 @@ class _H11(H11Protocol):
         super().__init__(*args)
         self.connection = _Requests(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
+    async def _create_stream(self, request: h11.Request) -> None:
+        # Nothing is served over WebSockets: without the header it is a request like any other, and refused as one.
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        target = origin_form(request.target)
+        if target != request.target or len(headers) < len(request.headers):
+            request = h11.Request(
+                method=request.method, target=target, headers=headers, http_version=request.http_version
+            )
+        await super()._create_stream(request)
+
     async def _send_error_response(self, status_code: int) -> None:
         headers = [*raw_headers(gateway_answer(INVALID_BODY), new_request_id(), "1.1"), (b"Connection", b"close")]
         headers += self.config.response_headers("h11")
@@ -299,14 +321,49 @@ class _H2(H2Protocol):
             self.priority.remove_stream(stream_id)
 
     async def _create_stream(self, request: h2.events.RequestReceived) -> None:
+        """Hypercorn's own, but for what is no request, and CONNECT, which is one of HTTP and no WebSocket."""
+        stream_id = request.stream_id
         pseudo = {name: value for name, value in request.headers if name.startswith(b":")}
-        if b":path" in pseudo and all(value.isascii() for value in pseudo.values()):
-            try:
-                await super()._create_stream(request)
-                return self._note_state(request.stream_id)
-            except TooManyStreamsError:  # it has named a thousand that it never opened
-                del self.streams[request.stream_id], self.stream_buffers[request.stream_id]
-        self.connection.reset_stream(request.stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+        if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values()) and self._begin(stream_id)):
+            self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
+            return
+        await self.streams[stream_id].handle(
+            Request(
+                stream_id=stream_id,
+                headers=filter_pseudo_headers(request.headers),
+                http_version="2",
+                method=pseudo[b":method"].decode().upper(),
+                raw_path=origin_form(pseudo[b":path"]),
+                state=self.connection_state,
+            )
+        )
+        self._note_state(stream_id)
+        self.keep_alive_requests += 1
+        await self.context.mark_request()
+
+    def _begin(self, stream_id: int) -> bool:
+        """Make room for a stream; False if the client has named a thousand that it never opened."""
+        try:
+            self.priority.insert_stream(stream_id)
+        except DuplicateStreamError:  # its priority came before it
+            pass
+        except TooManyStreamsError:
+            return False
+        else:
+            self.priority.block(stream_id)
+        self.stream_buffers[stream_id] = StreamBuffer(self.context.event_class)
+        self.streams[stream_id] = HTTPStream(
+            self.app,
+            self.config,
+            self.context,
+            self.task_group,
+            self.ssl,
+            self.client,
+            self.server,
+            self.stream_send,
+            stream_id,
+        )
+        return True
 
     def _note_state(self, stream_id: int) -> None:
         stream, buffer = self.streams[stream_id], self.stream_buffers.get(stream_id)

@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 
+from ziyan.api.multipart import parse_multipart
 from ziyan.api.refusals import INVALID_BODY, GatewayRefusedError
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
 MAX_FIELDS: Final = 1_000
-_MAX_TYPE_CHARS: Final = 1_000
 _MAX_JSON_TOKENS: Final = 10_000
 _BOM: Final = b"\xef\xbb\xbf"
 _MAX_BROKEN_ESCAPES: Final = 100_000
@@ -36,7 +34,7 @@ class Form:
     """A parsed body.
 
     Attributes:
-        fields: Decoded values by decoded name; of a name given twice, the first.
+        fields: Decoded values by decoded name; of a name given twice, the first, and in JSON the last.
         files: The same for the file parts of a multipart body.
     """
 
@@ -114,7 +112,7 @@ def _pairs(raw: bytes) -> dict[str, bytes]:
         equals = raw.find(b"=", start, end)
         equals = equals if equals >= 0 else end
         if equals > start:
-            name = _unescape(view[start:equals]).decode("utf-8", "replace")
+            name = _name(_unescape(view[start:equals]))
             pairs.setdefault(name, _unescape(view[equals + 1 : end]))
         if end == len(raw):
             return pairs
@@ -167,73 +165,35 @@ def _parse_json(body: bytes) -> dict[str, bytes]:
         raise _malformed(type(error).__name__) from None
     if not isinstance(content, dict):
         raise _malformed("JSON, but not an object")
-    return {name: _scalar(value) for name, value in content.items() if value is not None}
+    return {_utf8(name).decode(): _scalar(value) for name, value in content.items() if value is not None}
 
 
 def _scalar(value: Any) -> bytes:
     if isinstance(value, list | dict):
         raise _malformed("a JSON value is not a scalar")
-    # A lone surrogate is no text; as "?" it fails whatever check is meant for it.
-    return str(value).encode("utf-8", "replace")
+    return _utf8(str(value))
+
+
+def _utf8(text: str) -> bytes:
+    """A lone surrogate is no text; as "?" it fails whatever check is meant for it."""
+    return text.encode("utf-8", "replace")
 
 
 def _parse_multipart(content_type: str, body: bytes) -> Form:
-    boundary = parse_options_header(content_type[:_MAX_TYPE_CHARS])[1].get(b"boundary")
-    if not boundary:
-        raise _malformed("no boundary")
-    delimiter = b"--" + boundary
-    # The parser takes its time for each, also for one that turns out to be none, and for each blank behind it.
-    if body.count(delimiter) > MAX_FIELDS or re.search(re.escape(delimiter) + rb"[ \t]{256}", body):
-        raise _malformed("too many parts, or too much padding")
-    parts = _Parts()
-    try:
-        MultipartParser(boundary, parts.callbacks()).write(body)
-    except FormParserError as error:
-        raise _malformed(str(error)) from None
-    if not parts.complete:
-        raise _malformed("the last boundary is missing")
-    return Form(parts.fields, parts.files)
+    form: tuple[dict[str, bytes], dict[str, bytes]] = {}, {}
+    for part in parse_multipart(content_type, body, MAX_FIELDS):
+        form[part.is_file].setdefault(_name(part.name), part.content)
+    return Form(*form)
 
 
-class _Parts:
-    """Collects the parts of one multipart body as the parser meets them."""
+def _name(raw: bytes) -> str:
+    """A name as text; what is no UTF-8 in it is kept, for it may have been signed."""
+    return raw.decode("utf-8", "surrogateescape")
 
-    def __init__(self) -> None:
-        self.fields: dict[str, bytes] = {}
-        self.files: dict[str, bytes] = {}
-        self.complete = False
-        self._header = (bytearray(), bytearray())
-        self._disposition = b""
-        self._content: list[bytes] = []
 
-    def callbacks(self) -> Any:
-        return {
-            "on_part_begin": self._begin,
-            "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
-            "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
-            "on_header_end": self._end_header,
-            "on_part_data": lambda data, start, end: self._content.append(data[start:end]),
-            "on_part_end": self._end,
-            "on_end": self._finish,
-        }
-
-    def _begin(self) -> None:
-        self._disposition = b""
-        self._content = []
-
-    def _end_header(self) -> None:
-        name, value = self._header
-        if name.strip().lower() == b"content-disposition":
-            self._disposition = bytes(value)
-        self._header = (bytearray(), bytearray())
-
-    def _end(self) -> None:
-        options = parse_options_header(self._disposition)[1]
-        kept = self.files if b"filename" in options else self.fields
-        kept.setdefault(options.get(b"name", b"").decode("utf-8", "replace"), b"".join(self._content))
-
-    def _finish(self) -> None:
-        self.complete = True
+def name_bytes(name: str) -> bytes:
+    """A parameter's name as it was sent, decoded."""
+    return name.encode("utf-8", "surrogateescape")
 
 
 def _malformed(why: str) -> GatewayRefusedError:

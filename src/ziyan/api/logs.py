@@ -34,4 +34,3 @@ def configure_logging(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("ziyan").setLevel(level.upper())
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed body, which we answer

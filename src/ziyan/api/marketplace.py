@@ -25,6 +25,7 @@ from ziyan.api.upload import (
 from ziyan.engine.base import Engine
 from ziyan.errors import FetchError, ImageError
 from ziyan.fetch import Fetcher
+from ziyan.metering.credentials import App
 from ziyan.metering.store import Store
 from ziyan.ocr.types import MARKETPLACE_FORMATS, ImageLimits, Page, ReadOptions
 from ziyan.settings import Settings
@@ -57,8 +58,7 @@ class Marketplace:
             raise GatewayRefusedError(WRONG_METHOD)
         request = Request(scope, body, call, self._proxies)
         self._address_rate.admit(address_block(request.address))
-        caller = await sign_in(self._store, self._settings, request)
-        self._app_rate.admit(caller.app.id, caller.app.rate)
+        caller = await sign_in(self._store, self._settings, request, admit=self._admit)
 
         async def read() -> Answer:
             upload = check_parameters(await request.form(), request.query, self._settings.ver_semantics)
@@ -66,6 +66,9 @@ class Marketplace:
             return success(page, blocks=upload.blocks)
 
         return await self._calls.billing.billed(request, caller, read)
+
+    def _admit(self, app: App) -> None:
+        self._app_rate.admit(app.id, app.rate)
 
     async def _read(self, call: Call, upload: Upload) -> Page:
         image_bytes = await self._image_bytes(call, upload)
@@ -93,9 +96,6 @@ class Marketplace:
 
 async def not_found(calls: Calls, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a path that nothing is served under."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})
-        return
 
     async def refuse(_call: Call, _body: Body) -> Answer:
         raise GatewayRefusedError(wrong_path(scope["method"], scope["raw_path"]))

@@ -155,6 +155,8 @@ def _gateway_answer(rows: list[GatewayError]) -> dict[str, Any]:
     }
     if any(row.retry_after is not None for row in rows):
         headers["Retry-After"] = _header({"type": "integer", "minimum": 1})
+    if allowed := sorted({row.allow for row in rows if row.allow}):
+        headers["Allow"] = _header({"enum": allowed})
     told = "; ".join(f"`{row.code}` {row.message}" for row in rows)
     return {
         "description": f"Empty body. {told}",

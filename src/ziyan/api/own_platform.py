@@ -12,7 +12,7 @@ from collections.abc import Container, Mapping
 from functools import partial
 from typing import Final
 
-from ziyan.api.form import Form
+from ziyan.api.form import Form, name_bytes
 from ziyan.api.refusals import CheckError, SignInCheck
 from ziyan.api.replay import Claim
 from ziyan.api.request import Request
@@ -84,8 +84,8 @@ def make_sign(parameters: Mapping[str, bytes], secret: str, *, hmac_sha256: bool
     """
     key = secret.encode()
     digest = hmac.new(key, digestmod="sha256") if hmac_sha256 else hashlib.md5(usedforsecurity=False)
-    for name in sorted(name for name in parameters if name != "sign"):
-        digest.update(name.encode() + b"=")
+    for name in sorted((name for name in parameters if name != "sign"), key=name_bytes):
+        digest.update(name_bytes(name) + b"=")
         digest.update(parameters[name])  # by itself: to join a picture to anything is to copy it
         digest.update(b"&")
     digest.update(b"key=" + key)

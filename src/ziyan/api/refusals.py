@@ -57,6 +57,7 @@ class GatewayError:
         code: ``X-Ca-Error-Code``.
         message: ``X-Ca-Error-Message``; clients compare it exactly.
         retry_after: Seconds for ``Retry-After``, if sent.
+        allow: Value of ``Allow``, if sent.
         echo: What follows the message in the header but not in the log: it is the caller's own data.
     """
 
@@ -64,6 +65,7 @@ class GatewayError:
     code: str
     message: str
     retry_after: int | None = None
+    allow: str = ""
     echo: str = ""
 
 
@@ -79,7 +81,7 @@ SUBSCRIPTION_EXPIRED: Final = GatewayError(403, "B403ME", "Api Market Subscripti
 THROTTLED: Final = GatewayError(429, "T429SR", "Throttled by SUBSCRIPTION Flow Control", _RETRY_SECONDS)
 SERVICE_BUSY: Final = GatewayError(503, "X503BZ", "Service Busy", _RETRY_SECONDS)
 STORE_AWAY: Final = GatewayError(503, "X503DB", "Service Unavailable", _RETRY_SECONDS)
-WRONG_METHOD: Final = GatewayError(405, "I405UM", "Unsupported Method")
+WRONG_METHOD: Final = GatewayError(405, "I405UM", "Unsupported Method", allow="POST")
 INVALID_BODY: Final = GatewayError(400, "I400BD", "Invalid Body")
 BODY_TOO_LARGE: Final = GatewayError(413, "I413RL", "Request body too Large")
 ENGINE_TIMEOUT: Final = GatewayError(504, "D504TO", "Backend service request timeout")

@@ -15,6 +15,7 @@ from ziyan.api.address import Network, caller_address
 from ziyan.api.body import Body
 from ziyan.api.calls import Call
 from ziyan.api.form import FORM_TYPE, Form, is_json_object, parse_body, parse_form, parse_pairs
+from ziyan.api.rates import address_block
 from ziyan.api.signature import SignedRequest, signed_headers
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ class Request:
             ClientGoneError: The caller hung up.
         """
         if self._content is None:
-            self._content = await self._body.read(self.headers)
+            self._content = await self._body.read(self.headers, address_block(self.address))
             self.call.body_bytes = len(self._content)
         return self._content
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -51,26 +51,34 @@ class Caller:
     claim: Claim | None = None
 
 
-async def sign_in(store: Store, settings: Settings, request: Request) -> Caller:
+async def sign_in(store: Store, settings: Settings, request: Request, *, admit: Callable[[App], None]) -> Caller:
     """The caller of a request, whose app goes into the log as soon as it is proven.
 
     An AppCode is judged before the body is read, what is signed after that.
 
+    Args:
+        store: Where apps are kept.
+        settings: What may be sent.
+        request: The request.
+        admit: Gets the app once it is proven, and raises if the app may not call just now; nothing that
+            can be used once only has been used up then.
+
     Raises:
-        GatewayRefusedError: No credential, an unknown or a disabled one, a bad signature; or the body cannot be read,
-            or has another MD5 than its header says.
+        GatewayRefusedError: As ``admit``; no credential, an unknown or a disabled one, a bad signature; or the body
+            cannot be read, or has another MD5 than its header says.
         CheckError: An own-platform call was refused.
         ClientGoneError: The caller hung up.
         StoreError: The database is away.
     """
     if appcode := _appcode_of(request.headers, request.query if settings.appcode_in_query else {}):
-        app = await _by_appcode(store, request, appcode)
+        app = await _by_appcode(store, request, appcode, admit)
         await _check_content_md5(request)
         return Caller(app)
     if appkey := request.headers.get("x-ca-key", "").strip():
-        return Caller(await _by_signature(store, settings, request, appkey))
+        return Caller(await _by_signature(store, settings, request, appkey, admit))
     await _require_own_platform(request)
     app, claim = await own_platform.sign_in(store, request, now=_now())
+    admit(app)
     await _check_content_md5(request)
     return Caller(app, claim)
 
@@ -85,15 +93,17 @@ def _appcode_of(headers: Headers, query: Mapping[str, bytes]) -> str | None:
     return None
 
 
-async def _by_appcode(store: Store, request: Request, appcode: str) -> App:
+async def _by_appcode(store: Store, request: Request, appcode: str, admit: Callable[[App], None]) -> App:
     app = await app_of_appcode(store, appcode)
     if app is None:
         raise GatewayRefusedError(UNKNOWN_APPCODE)
-    _admit(request, app)
+    _admit(request, app, admit)
     return app
 
 
-async def _by_signature(store: Store, settings: Settings, request: Request, appkey: str) -> App:
+async def _by_signature(
+    store: Store, settings: Settings, request: Request, appkey: str, admit: Callable[[App], None]
+) -> App:
     found = await find_credential(store, Kind.APPKEY, appkey)
     if found is None:
         raise GatewayRefusedError(UNKNOWN_APPKEY)
@@ -103,7 +113,7 @@ async def _by_signature(store: Store, settings: Settings, request: Request, appk
     if replayable or not await request.over_content(partial(is_signed, signed, credential.secret)):
         internal = "signs no moment and nonce, which ZIYAN_REPLAYABLE_SIGNATURES refuses" if replayable else ""
         raise GatewayRefusedError(bad_signature(echo(string_to_sign(signed))), internal=internal)
-    _admit(request, app)
+    _admit(request, app, admit)
     moment = _moment_of(signed, now)
     await _check_content_md5(request)
     if nonce := signed.headers.get("x-ca-nonce", b""):
@@ -142,10 +152,11 @@ async def _require_own_platform(request: Request) -> None:
         raise GatewayRefusedError(NO_CREDENTIAL)
 
 
-def _admit(request: Request, app: App) -> None:
+def _admit(request: Request, app: App, admit: Callable[[App], None]) -> None:
     request.call.app = app.id
     if app.disabled:
         raise GatewayRefusedError(APP_DISABLED)
+    admit(app)
 
 
 def _now() -> int:

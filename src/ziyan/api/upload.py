@@ -11,7 +11,7 @@ from typing import Final, Literal
 import pybase64
 
 from ziyan.api.form import Form, decode_percent
-from ziyan.api.refusals import Check, CheckError
+from ziyan.api.refusals import Check, CheckError, GatewayRefusedError
 
 MAX_PICTURE_BYTES: Final = 1 << 20
 
@@ -73,13 +73,15 @@ def decode_img(text: bytes) -> bytes:
 
     Raises:
         CheckError: Not base64, or over 1 MiB.
-        GatewayRefusedError: Encoded twice, and too badly.
     """
     if b"%" in text:  # encoded twice
-        text = decode_percent(text)
+        try:
+            text = decode_percent(text)
+        except GatewayRefusedError as error:
+            raise CheckError(Check.IMG, cause="not_base64", internal=error.internal) from None
     text = text.strip(_LINE_BREAKS).lstrip()  # before spaces become "+": around the value they are no part of it
     if prefix := _DATA_URI.match(text):
-        text = text[prefix.end() :]
+        text = text[prefix.end() :].lstrip()  # no picture's base64 begins with a "+"
     try:
         picture = pybase64.b64decode(text, validate=True)
     except binascii.Error:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +17,7 @@ from ziyan.cli import (
     invoices,
     ledger,
     models,
+    notices,
     orders,
     packages,
     read,
@@ -27,9 +26,9 @@ from ziyan.cli import (
     tokens,
     usage,
 )
-from ziyan.cli.actions import Command
+from ziyan.cli.actions import Command, help_alone, silence_output
 from ziyan.errors import ZiyanError
-from ziyan.settings import Settings
+from ziyan.settings import Settings, unknown_settings
 
 INTERRUPTED = 130
 
@@ -42,9 +41,10 @@ def parser() -> argparse.ArgumentParser:
         epilog="Settings are environment variables, ZIYAN_…; docs/settings.md lists them.",
     )
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
-    commands: Any = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    selling = (accounts, apps, catalogue, orders, packages, usage, statements, invoices, ledger, tokens, audit, backup)
-    for command in (serve, read, models, *selling):
+    help_alone(root)
+    commands: Any = root.add_subparsers(title="commands", metavar="COMMAND")
+    buying = (accounts, apps, catalogue, orders, packages, usage, statements, invoices, notices, ledger)
+    for command in (serve, read, models, *buying, tokens, audit, backup):
         command.add_parser(commands)
     return root
 
@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parser().parse_args(argv)
     command: Command = args.run
+    for name, similar in unknown_settings().items():
+        print(f"ziyan: {name} is no setting{similar and f'; {similar} is one'}", file=sys.stderr)
     overrides = {name: value for name, value in vars(args).items() if name in Settings.model_fields}
     try:
         settings = Settings.load(**{name: value for name, value in overrides.items() if value is not None})
@@ -71,7 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone (ziyan read … | head)
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        silence_output()
         return 0

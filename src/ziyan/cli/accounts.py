@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
 CREATE_EXAMPLE = """\
@@ -34,7 +34,8 @@ def add_parser(commands: Any) -> None:
     group = commands.add_parser(
         "accounts", help="open accounts, which have apps", description="Accounts: whoever pays, each with its apps."
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     create = add_action(actions, "create", "open an account", CREATE_EXAMPLE, run_create)
     create.add_argument("name", metavar="NAME", type=arguments.name, help="for people; need not be unique")

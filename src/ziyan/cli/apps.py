@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.errors import NotFoundError
 from ziyan.settings import Settings
 
@@ -79,7 +79,8 @@ def add_parser(commands: Any) -> None:
         help="register apps and see what they sign in with",
         description="Apps, each with what it signs in with: AppCodes, AppKeys and appids.",
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     create = add_action(
         actions, "create", "register an app and print what it signs in with", CREATE_EXAMPLE, run_create

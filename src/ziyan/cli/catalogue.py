@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
 LIST_EXAMPLE = """\
@@ -27,7 +27,8 @@ _COLUMNS = ("id", "name", "calls", "months", "price_fen", "retired_at")
 def add_parser(commands: Any) -> None:
     """Register the command group."""
     group = commands.add_parser("catalogue", help="say what is for sale", description="What is for sale.")
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     listing = add_action(actions, "list", "print what is for sale, dearest first", LIST_EXAMPLE, run_list)
     listing.add_argument("--retired", action="store_true", help="also what was for sale")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.errors import InputError
 from ziyan.settings import Settings
 
@@ -41,7 +41,8 @@ def add_parser(commands: Any) -> None:
     group = commands.add_parser(
         "invoices", help="decide on requests for invoices", description="Requests for invoices, which buyers make."
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
     listing = add_action(actions, "list", "print requests for invoices, newest first", LIST_EXAMPLE, run_list)
     listing.add_argument("--account", metavar="ID", help="only of this account")
     listing.add_argument("--state", choices=STATES, help="only in this state")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.errors import ModelIntegrityError
 from ziyan.ocr.models import MODELS, NAMES, WEIGHTS, Model, Weight, verify
 from ziyan.settings import Settings
@@ -36,7 +36,8 @@ example:
 def add_parser(commands: Any) -> None:
     """Register the command group."""
     group = commands.add_parser("models", help="list, install and verify weights", description="Weights.")
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     add_action(actions, "list", "show the models, their files and whether they are installed", LIST_EXAMPLE, run_list)
 

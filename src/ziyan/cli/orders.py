@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def add_parser(commands: Any) -> None:
         help="place orders and mark them paid",
         description="Orders of calls.  They are paid offline; to mark one paid gives its app the package.",
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     place = add_action(actions, "place", "order calls for an app", PLACE_EXAMPLE, run_place)
     arguments.add_app(place)

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
 LIST_EXAMPLE = """\
@@ -26,7 +26,8 @@ def add_parser(commands: Any) -> None:
     group = commands.add_parser(
         "packages", help="see what calls are left, and give some", description="Packages of calls, each of one app."
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     listing = add_action(actions, "list", "print packages, newest first", LIST_EXAMPLE, run_list)
     listing.add_argument("--account", metavar="ID", help="only of this account")

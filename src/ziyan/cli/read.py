@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ziyan.cli import drawing
+from ziyan.cli.actions import silence_output
 from ziyan.engine.base import Engine
 from ziyan.errors import InputError, ZiyanError
 from ziyan.ocr.models import NAMES, locate
@@ -242,8 +243,19 @@ class _Report:
         self._begun = False
 
     def give(self, reading: Reading) -> None:
-        """Print, and draw if asked to."""
-        name, target = printable(reading.name), next(self._drawings, None)
+        """Print, and draw if asked to: that goes on where nobody reads any more what is printed."""
+        target = next(self._drawings, None)
+        try:
+            self._print(reading)
+        except BrokenPipeError:
+            if target is None:
+                raise
+            silence_output()
+        if target is not None and reading.page is not None:
+            drawing.draw(reading.image_bytes, reading.page, target)
+
+    def _print(self, reading: Reading) -> None:
+        name = printable(reading.name)
         if reading.error is not None:
             print(f"ziyan: {name}: {reading.error}", file=sys.stderr)
         if self._json:
@@ -255,8 +267,6 @@ class _Report:
                 print(line.text)
             sys.stdout.flush()
             self._begun = True
-        if target is not None and reading.page is not None:
-            drawing.draw(reading.image_bytes, reading.page, target)
 
 
 def printable(name: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ziyan.cli import arguments
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.errors import InputError
 from ziyan.settings import Settings
 
@@ -34,7 +34,8 @@ def add_parser(commands: Any) -> None:
         help="write statements of accounts and orders",
         description="Statements, whose totals are those of the ledger, as CSV, XLSX or PDF.",
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
     month = add_action(actions, "month", "write the statement of an account's month", MONTH_EXAMPLE, run_month)
     month.add_argument("account", metavar="ID", help="the account's identifier, as ziyan accounts list prints it")
     month.add_argument("month", metavar="MONTH", type=_month, help="such as 2026-01, in ZIYAN_TIMEZONE")

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
 CREATE_EXAMPLE = """\
@@ -38,7 +38,8 @@ def add_parser(commands: Any) -> None:
         help="make tokens for the admin API and for buyers",
         description="Tokens: what programs of operators, and buyers, sign in with.",
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     create = add_action(actions, "create", "make a token and print it, once", CREATE_EXAMPLE, run_create)
     create.add_argument("name", metavar="NAME", type=arguments.name, help="for people; need not be unique")

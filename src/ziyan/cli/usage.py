@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ziyan.cli import arguments, output
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ _EVENTS = ("at", "id", "package_id", "status", "code", "billed", "ms", "bytes_in
 def add_parser(commands: Any) -> None:
     """Register the command group."""
     group = commands.add_parser("usage", help="see what became of calls", description="What became of calls.")
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
 
     sums = add_action(
         actions, "sums", "sum calls by app, package, outcome and day or hour, oldest first", SUMS_EXAMPLE, run_sums

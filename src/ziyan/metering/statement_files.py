@@ -20,6 +20,8 @@ __all__ = ["pdf", "statement_csv", "write_statement_xlsx"]
 _TITLE: Final = "字眼 用量对账单"
 _GIVEN: Final = "赠送"
 _SUMS: Final = ("期初", "购入", "使用", "失效", "期末")
+_SUM_HEADS: Final = tuple(f"{name}{what}" for name in _SUMS for what in ("次数", "金额"))
+_SUM_KINDS: Final = (int, Fen) * len(_SUMS)
 _NOTE: Final = (
     "期初 + 购入 − 使用 − 失效 = 期末。失效是到期或因退款而停用的次数。金额由套餐价格按次数摊分，以整分计，"
     "各期相加正好等于套餐价格。每日用量以计费成功的调用为准，与账本逐次相符。"
@@ -45,70 +47,55 @@ def write_statement_xlsx(file: BinaryIO, statement: Statement, zone: tzinfo) -> 
 
 
 def _sheets(statement: Statement, zone: tzinfo) -> list[Sheet]:
-    sums: tuple[str, ...] = tuple(f"{name}{what}" for name in _SUMS for what in ("次数", "金额"))
-    kinds: tuple[type[Cell], ...] = (int, Fen) * len(_SUMS)
-    names = {each.sold.app_id: each.sold.app_name for each in statement.lines}
     return [
         Sheet("对账单", ("项目", "内容"), (str, str), _facts(statement, zone)),
-        Sheet(
-            "套餐",
-            ("应用", "套餐", "套餐编号", "订单号", "有效期至", *sums),
-            (str, str, str, str, str, *kinds),
-            (
-                (
-                    each.sold.app_name,
-                    _item(each.sold),
-                    each.sold.package_id,
-                    each.sold.order_id,
-                    _last_day(each.sold, zone),
-                    *_numbers(each.line),
-                )
-                for each in statement.lines
-            ),
-            total=("合计", "", "", "", "", *_numbers(statement.total)),
-        ),
-        Sheet(
-            "应用",
-            ("应用", "应用编号", *sums),
-            (str, str, *kinds),
-            ((names[app_id], app_id, *_numbers(line)) for app_id, line in statement.by_app.items()),
-            total=("合计", "", *_numbers(statement.total)),
-        ),
-        Sheet(
-            "每日用量",
-            ("日期", "应用", "套餐", "套餐编号", "使用次数", "使用金额"),
-            (str, str, str, str, int, Fen),
-            (
-                (
-                    day.day.isoformat(),
-                    day.sold.app_name,
-                    _item(day.sold),
-                    day.sold.package_id,
-                    day.consumed.calls,
-                    Fen(day.consumed.fen),
-                )
-                for day in statement.days
-            ),
-            total=("合计", "", "", "", *_pair(statement.total.consumed)),
-        ),
-        Sheet(
-            "收付款",
-            ("时间", "订单号", "应用", "商品", "金额", "凭证"),
-            (str, str, str, str, Fen, str),
-            (
-                (
-                    _moment(paid.at, zone),
-                    paid.order_id,
-                    paid.app_name,
-                    paid.item_name,
-                    Fen(paid.fen),
-                    paid.reference,
-                )
-                for paid in statement.payments
-            ),
-            total=("合计", "", "", "", Fen(statement.paid_fen), ""),
-        ),
+        _package_sheet(statement, zone),
+        _app_sheet(statement),
+        _day_sheet(statement),
+        _payment_sheet(statement, zone),
     ]
+
+
+def _package_sheet(statement: Statement, zone: tzinfo) -> Sheet:
+    rows = (
+        (
+            each.sold.app_name,
+            _item(each.sold),
+            each.sold.package_id,
+            each.sold.order_id,
+            _last_day(each.sold, zone),
+            *_numbers(each.line),
+        )
+        for each in statement.lines
+    )
+    heads, kinds = ("应用", "套餐", "套餐编号", "订单号", "有效期至", *_SUM_HEADS), (*(str,) * 5, *_SUM_KINDS)
+    return Sheet("套餐", heads, kinds, rows, total=("合计", "", "", "", "", *_numbers(statement.total)))
+
+
+def _app_sheet(statement: Statement) -> Sheet:
+    names = {each.sold.app_id: each.sold.app_name for each in statement.lines}
+    rows = ((names[app_id], app_id, *_numbers(line)) for app_id, line in statement.by_app.items())
+    total = ("合计", "", *_numbers(statement.total))
+    return Sheet("应用", ("应用", "应用编号", *_SUM_HEADS), (str, str, *_SUM_KINDS), rows, total)
+
+
+def _day_sheet(statement: Statement) -> Sheet:
+    rows = (
+        (day.day.isoformat(), day.sold.app_name, _item(day.sold), day.sold.package_id, *_pair(day.consumed))
+        for day in statement.days
+    )
+    heads = ("日期", "应用", "套餐", "套餐编号", "使用次数", "使用金额")
+    total = ("合计", "", "", "", *_pair(statement.total.consumed))
+    return Sheet("每日用量", heads, (str, str, str, str, int, Fen), rows, total)
+
+
+def _payment_sheet(statement: Statement, zone: tzinfo) -> Sheet:
+    rows = (
+        (_moment(paid.at, zone), paid.order_id, paid.app_name, paid.item_name, Fen(paid.fen), paid.reference)
+        for paid in statement.payments
+    )
+    heads, kinds = ("时间", "订单号", "应用", "商品", "金额", "凭证"), (str, str, str, str, Fen, str)
+    return Sheet("收付款", heads, kinds, rows, total=("合计", "", "", "", Fen(statement.paid_fen), ""))
 
 
 def _facts(statement: Statement, zone: tzinfo) -> list[tuple[str, str]]:

@@ -45,6 +45,7 @@ class Recorder:
         self._usage_days = usage_days
         self.waiting: deque[Settlement] = deque()
         self.lost = 0
+        self._flushing = asyncio.Lock()
 
     def note(self, settlement: Settlement) -> None:
         """Write this soon."""
@@ -70,6 +71,10 @@ class Recorder:
 
     async def flush(self) -> bool:
         """Write all that waits; False where the database is away, and what is not written goes on waiting."""
+        async with self._flushing:
+            return await self._flush()
+
+    async def _flush(self) -> bool:
         while self.waiting:
             batch = self._next_batch()
             try:

@@ -19,9 +19,9 @@ from ziyan.ocr.types import Pixels
 _SURE = 0.9
 #: Share of the tried lines' width that the quick weights must be sure of.
 _WORTH = 0.4
-#: Lines tried: a share of the page's, within bounds.
+#: Lines tried: a share of the page's, within bounds, and not one after another where they are few.
 _SHARE = 0.25
-_FEWEST, _MOST = 1, 8
+_FEWEST, _MOST = 2, 8
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _IDEOGRAPHS = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
@@ -31,6 +31,9 @@ class Reads(Protocol):
 
     def read(self, crop: Pixels) -> Reading:
         """Read one crop, ``[48, W, 3]`` uint8 RGB."""
+
+    def read_again(self, crop: Pixels, first: Reading) -> Reading:
+        """Read a crop that the quick weights have read already; ``first`` is what they read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,11 @@ class Cascade:
 
     def read(self, crop: Pixels) -> Reading:
         """See ``Reads.read``."""
-        reading = self.quick.read(crop)
-        return reading if is_sure(reading) else self.deciding.read(crop)
+        return self.read_again(crop, self.quick.read(crop))
+
+    def read_again(self, crop: Pixels, first: Reading) -> Reading:
+        """See ``Reads.read_again``."""
+        return first if is_sure(first) else self.deciding.read(crop)
 
     def is_worth_it(self, tried: Sequence[Reading]) -> bool:
         """Whether the quick weights were sure often enough of the lines that this has read."""
@@ -75,4 +81,4 @@ def is_sure(reading: Reading) -> bool:
 
 def count_trials(lines: int) -> int:
     """How many of a page's ``lines`` are read to find out whether asking the quick weights first is worth it."""
-    return min(lines, _MOST, max(_FEWEST, round(_SHARE * lines)))
+    return min(lines, _MOST, max(_FEWEST, 2 * round(_SHARE * lines / 2)))

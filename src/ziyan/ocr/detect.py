@@ -50,11 +50,11 @@ class Scales:
         strip_ratio: Pictures this many times as long as wide are strips.
         legible: Median height of the letters below which a second look is taken.
         aim: Median height that the second look aims at.
-        window: Longest side of one window.
+        window: Longest side of a window along the picture's longer side.
+        breadth: Along its shorter side.
         overlap: Of neighbouring windows.
-        share: Canvases longer than this are cut in as many windows as there are threads.
         margin: Plain border around the picture: text that touches the edge is not found without.
-        bucket: Sides of windows are multiples of this, so that shapes are few.
+        sides: All that sides of windows may be, so that shapes are few: a runtime prepares for each.
     """
 
     first_look: int = 960
@@ -63,11 +63,11 @@ class Scales:
     strip_ratio: float = 6.0
     legible: float = 11.0
     aim: float = 16.0
-    window: int = 960
-    overlap: int = 128
-    share: int = 640
+    window: int = 576
+    breadth: int = 960
+    overlap: int = 64
     margin: int = 24
-    bucket: int = 64
+    sides: tuple[int, ...] = (64, 128, 192, 320, 448, 576, 704, 832, 960)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +77,10 @@ class Detector:
     Attributes:
         session: ``[1, 3, H, W]`` → ``[1, 1, H, W]``, on one thread.
         pool: Runs windows side by side.
-        threads: How many.
     """
 
     session: Session
     pool: ThreadPoolExecutor
-    threads: int
 
 
 #: For weights chosen for speed: every pixel of the first look counts.
@@ -149,6 +147,12 @@ def detect_turned(
     return regions
 
 
+def usual_windows(scales: Scales) -> list[tuple[int, int]]:
+    """Heights and widths of the windows that pages and strips are mostly seen in, smallest first."""
+    shapes = {shape for side in scales.sides for shape in ((side, scales.window), (scales.window, side))}
+    return sorted(shapes, key=lambda shape: (shape[0] * shape[1], shape))
+
+
 def _is_one_line(pixels: Pixels, regions: list[Region]) -> bool:
     """Whether the picture is the cut-out of a single line: long, and nothing found in it but pieces of one row."""
     height, width = pixels.shape[:2]
@@ -192,8 +196,9 @@ def _look(
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = scaled(pixels, *size)
     margin = _margin(size, scales)
-    canvas = _framed(small, margin, scales.bucket)
-    prob_map = _prob_map(detector, canvas, scales, stop)
+    limits = (scales.window, scales.breadth) if height >= width else (scales.breadth, scales.window)
+    canvas = _framed(small, margin, limits, scales)
+    prob_map = _prob_map(detector, canvas, limits, scales, stop)
     found = find_candidates(prob_map, options)
     ribbons = {row: ribbon - np.float32(margin) for row, ribbon in found.ribbons.items()}
     return replace(found, centers=found.centers - np.float32(margin), ribbons=ribbons)
@@ -204,25 +209,38 @@ def _margin(size: tuple[int, int], scales: Scales) -> int:
     return min(scales.margin, max(size[0], size[1]) // 4) if min(size) > scales.strip else scales.strip // 2
 
 
-def _framed(pixels: Pixels, margin: int, bucket: int) -> Pixels:
-    """``pixels`` with a border of at least ``margin`` in the colour of its edges, sides multiples of ``bucket``."""
-    height, width = pixels.shape[:2]
-    below, right = (-(-(side + 2 * margin) // bucket) * bucket - side - margin for side in (height, width))
+def _framed(pixels: Pixels, margin: int, limits: tuple[int, int], scales: Scales) -> Pixels:
+    """``pixels`` with a border of at least ``margin`` in the colour of its edges, each side a window's or longer.
+
+    Args:
+        pixels: ``[H, W, 3]`` uint8.
+        margin: Pixels.
+        limits: The longest that windows may be down and across.
+        scales: Gives the sides of windows.
+    """
+    sides = [side + 2 * margin for side in pixels.shape[:2]]
+    below, right = (
+        (_side(side, scales) if side <= limit else side) - side + margin
+        for side, limit in zip(sides, limits, strict=True)
+    )
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     colour = tuple(int(v) for v in np.median(edge, axis=0))
     framed = cv2.copyMakeBorder(pixels, margin, below, margin, right, cv2.BORDER_CONSTANT, value=colour)
     return np.asarray(framed, np.uint8)
 
 
-def _prob_map(detector: Detector, canvas: Pixels, scales: Scales, stop: Callable[[], None]) -> Floats:
+def _side(length: int, scales: Scales) -> int:
+    """The shortest side of a window that covers ``length``."""
+    return next(side for side in scales.sides if side >= length)
+
+
+def _prob_map(
+    detector: Detector, canvas: Pixels, limits: tuple[int, int], scales: Scales, stop: Callable[[], None]
+) -> Floats:
     """``[H, W]`` text probabilities of ``canvas``, stitched from windows that are computed side by side."""
     height, width = canvas.shape[:2]
-    shared = max(height, width) > scales.share
-    windows = [
-        (rows, columns)
-        for rows in _windows(height, scales, detector.threads if shared and height >= width else 1)
-        for columns in _windows(width, scales, detector.threads if shared and height < width else 1)
-    ]
+    down, across = (_windows(side, limit, scales) for side, limit in zip((height, width), limits, strict=True))
+    windows = [(rows, columns) for rows in down for columns in across]
     stitched = np.zeros((height, width), np.float32)
 
     def compute(window: tuple[Window, Window]) -> None:
@@ -235,13 +253,12 @@ def _prob_map(detector: Detector, canvas: Pixels, scales: Scales, stop: Callable
     return stitched
 
 
-def _windows(length: int, scales: Scales, least: int) -> list[Window]:
-    """At least so many windows along a side."""
-    count = max(least, -(-(length - scales.overlap) // (scales.window - scales.overlap)))
-    if count == 1:
+def _windows(length: int, longest: int, scales: Scales) -> list[Window]:
+    """As few windows along a side as cover it."""
+    if length <= longest:
         return [(0, length, 0, length)]
-    span = -(-(length + (count - 1) * scales.overlap) // count)
-    size = min(length, -(-span // scales.bucket) * scales.bucket)
+    count = -(-(length - scales.overlap) // (longest - scales.overlap))
+    size = _side(-(-(length + (count - 1) * scales.overlap) // count), scales)
     starts = np.linspace(0, length - size, count).round().astype(int).tolist()
     cuts = [0, *((a + size + b) // 2 for a, b in pairwise(starts)), length]
     return [(start, start + size, cuts[i], cuts[i + 1]) for i, start in enumerate(starts)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ziyan.ocr.cascade import Cascade, Reads, count_trials
 from ziyan.ocr.crop import LINE_HEIGHT, cut_line
+from ziyan.ocr.halves import Halves
 from ziyan.ocr.orient import CLEARLY_TALL, TALL, Strip, cut_column
 from ziyan.ocr.polygon import quad_size, turn
 from ziyan.ocr.recognize import Alphabet, Reading, Recognizer
@@ -58,7 +59,11 @@ def read_lines(
     )
 
     def read(chosen: Sequence[Strip], weights: Reads) -> list[tuple[Line | None, Reading]]:
-        return recognizer.map(lambda strip: _read_strip(pixels, strip, weights, quick, options), chosen)
+        if len(strips) == 1:
+            return [_read_strip(pixels, chosen[0], Halves(deciding, recognizer), quick, options)]
+        # Longest first, or one thread would end with a long line while the others have nothing left.
+        order = sorted(chosen, key=lambda strip: -max(quad_size(strip.quad)) / max(1.0, min(quad_size(strip.quad))))
+        return recognizer.map(lambda strip: _read_strip(pixels, strip, weights, quick, options), order)
 
     # Most certain first, a few at a time: on a texture that looks like text all over, reading soon ends.
     order = sorted(strips, key=lambda strip: -strip.region.detection_score)
@@ -69,7 +74,7 @@ def read_lines(
         results = read(order[: count_trials(len(order))], cascade)
         if cascade.is_worth_it([reading for _, reading in results]):
             weights = cascade
-    lines: list[Line] = []
+    lines = [line for line, _ in results if line is not None]
     while len(results) < len(order):
         results += read(order[len(results) :][:_BATCH], weights)
         lines = [line for line, _ in results if line is not None]
@@ -157,5 +162,5 @@ def _read_column(pixels: Pixels, quad: Polygon, weights: Reads, quick: Alphabet)
     stacked = weights.read(cut_column(pixels, quad, pitch))
     if stacked.score >= _GOOD and stacked.weight >= lying.weight:
         return stacked
-    lying = weights.read(lying_crop)
+    lying = weights.read_again(lying_crop, lying)
     return lying if lying.weight > stacked.weight else stacked

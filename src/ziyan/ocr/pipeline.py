@@ -17,7 +17,7 @@ from ziyan.ocr.compose import compose
 from ziyan.ocr.crop import LINE_HEIGHT
 from ziyan.ocr.db_postprocess import DBOptions
 from ziyan.ocr.decode import decode
-from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect, detect_turned
+from ziyan.ocr.detect import QUICK_SCALES, Detector, Scales, detect, detect_turned, usual_windows
 from ziyan.ocr.join import join_strips
 from ziyan.ocr.lines import read_lines
 from ziyan.ocr.memory import give_back_memory
@@ -77,7 +77,7 @@ class Reader:
         quick = files.draft or files
         self.model = config.model
         pool = ThreadPoolExecutor(config.threads, thread_name_prefix="reading")
-        self._detector = Detector(load(files.detector, many_shapes=True), pool, config.threads)
+        self._detector = Detector(load(files.detector, many_shapes=True), pool)
         self._recognizer = Recognizer(
             deciding=Alphabet(files.name, files.charset, load(files.recognizer)),
             quick=Alphabet(quick.name, quick.charset, load(quick.recognizer)),
@@ -86,11 +86,16 @@ class Reader:
         self._scales = Scales() if files.draft else QUICK_SCALES
         self._db_options = DBOptions()
         self._plenty = _PLENTY + _PLENTY_EACH * config.threads
-        self._warm(bucket_widths() if config.eager and runtime == "openvino" else [320], config.threads)
+        if config.eager and runtime == "openvino":
+            self._warm(usual_windows(self._scales), bucket_widths(), config.threads)
+        else:
+            self._warm([(self._scales.window, self._scales.window)], [320], config.threads)
 
-    def _warm(self, widths: Sequence[int], threads: int) -> None:
+    def _warm(self, windows: Sequence[tuple[int, int]], widths: Sequence[int], threads: int) -> None:
         """Run everything once on each thread: the first call pays for what is set up late."""
-        detect(self._detector, np.full((480, 640, 3), 255, np.uint8), self._scales, self._db_options, lambda: None)
+        detector = self._detector
+        for height, width in windows:
+            list(detector.pool.map(detector.session.run, [np.zeros((1, 3, height, width), np.float32)] * threads))
         for alphabet in (self._recognizer.deciding, self._recognizer.quick):
             for width in widths:
                 self._recognizer.map(alphabet.read, [np.full((LINE_HEIGHT, width, 3), 255, np.uint8)] * threads)

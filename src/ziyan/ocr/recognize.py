@@ -73,11 +73,15 @@ class Alphabet:
     def read(self, crop: Pixels) -> Reading:
         """Read one crop, ``[48, W, 3]`` uint8 RGB.  Long ones are read in parts cut where there is least ink."""
         cuts = find_cuts(crop)
-        tokens = [token for start, stop in pairwise(cuts) for token in self._read_part(crop, start, stop)]
+        tokens = [token for start, stop in pairwise(cuts) for token in self.read_part(crop, start, stop)]
         return Reading(tuple(add_spaces(tokens, crop, cuts[1:-1])), crop.shape[1], self.name)
 
-    def _read_part(self, crop: Pixels, start: int, stop: int) -> list[Token]:
-        """What stands between two columns of ``crop``."""
+    def read_again(self, crop: Pixels, first: Reading) -> Reading:
+        """Read a crop that other weights may have read already; ``first`` is what they read."""
+        return first if first.model == self.name else self.read(crop)
+
+    def read_part(self, crop: Pixels, start: int, stop: int) -> list[Token]:
+        """What stands between two columns of ``crop``, placed in columns of the whole crop."""
         tensor = to_tensor(crop[:, start:stop])
         probs = self.session.run(tensor)[0]
         scale = tensor.shape[3] / len(probs)

@@ -30,7 +30,7 @@ _AVX512 = ("avx512f", "amx_tile")
 _BF16 = ("avx512_bf16", "amx_bf16")
 #: Layers that OpenVINO stays prepared for in shapes other than the present one: by default 5,000, at some 4 MiB for
 #: each shape of a detector.  These are some eight shapes; preparing again costs a detector a fifth of its time.
-_LAYERS_KEPT = 500
+_LAYERS_KEPT = 1500
 #: A side that every network takes, small.
 _SMALL = 64
 

@@ -18,6 +18,7 @@ _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+): ?([^\r\n\0]*)\r\n")
 _FRAME_HEAD = 9
 #: What the server itself answers to bytes that are no request: nonsense, a head too large, an unknown encoding.
 PROTOCOL_ERRORS = {400, 431, 501}
+_LIVE = b'{"status":"live"}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +102,15 @@ def wrong(case: Case, received: bytes) -> str:
     for reply in found:
         if SMUGGLED.decode() in reply.headers.get("x-ca-error-message", "") and case.kind == "smuggling":
             return f"smuggled: {reply.headers['x-ca-error-message']}"
-        if not _is_ours(reply) and not (case.kind == "upgrade" and reply.status == 403):
+        if not _is_ours(reply):
             return f"{reply.status} without the contract's headers: {reply.headers}"
     return _wrong_statuses([reply.status for reply in found])
 
 
 def _is_ours(reply: Reply) -> bool:
     """Whether it has the contract's headers, or is one of those that need not: the server's own, or of /healthz."""
-    return "x-ca-request-id" in reply.headers or reply.status in PROTOCOL_ERRORS or "allow" in reply.headers
+    healthy = reply.status == 200 and reply.body == _LIVE
+    return "x-ca-request-id" in reply.headers or reply.status in PROTOCOL_ERRORS or "allow" in reply.headers or healthy
 
 
 def outcome(case: Case, received: bytes) -> str:

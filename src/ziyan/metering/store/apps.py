@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Connection, Row, bindparam, func, insert, select, update
 
 from ziyan.metering.store.schema import accounts, apps, credentials
 from ziyan.metering.store.slices import Asked, Slice, cut, named
@@ -121,6 +121,18 @@ def accounts_page(connection: Connection, asked: Asked) -> Slice[Account]:
     return cut(connection, select(*_ACCOUNT), (accounts.c.created_at, accounts.c.id), asked, named(Account))
 
 
+#: Made once, for it is run for every call.
+_BY_LOOKUP = (
+    select(*_APP, *(column.label(f"credential_{column.name}") for column in _SEALED))
+    .join(credentials)
+    .where(
+        credentials.c.lookup == bindparam("lookup"),
+        credentials.c.revoked_at.is_(None),
+        credentials.c.expires_at.is_(None) | (credentials.c.expires_at > bindparam("now", type_=BigInteger)),
+    )
+)
+
+
 def add_app(connection: Connection, app: App) -> None:
     """Store a new app of an account that is there."""
     moment = _milliseconds(app.created_at)
@@ -143,17 +155,7 @@ def end_credential(
 
 def by_lookup(connection: Connection, lookup: bytes, now: int) -> tuple[App, SealedCredential] | None:
     """The app that at ``now`` signs in with the credential of this keyed hash, and the credential."""
-    sealed = [column.label(f"credential_{column.name}") for column in _SEALED]
-    statement = (
-        select(*_APP, *sealed)
-        .join(credentials)
-        .where(
-            credentials.c.lookup == lookup,
-            credentials.c.revoked_at.is_(None),
-            or_(credentials.c.expires_at.is_(None), credentials.c.expires_at > now),
-        )
-    )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_BY_LOOKUP, {"lookup": lookup, "now": now}).one_or_none()
     return row and (_app(row), SealedCredential(*row[len(_APP) :]))
 
 

@@ -54,10 +54,10 @@ class Store:
         self.keyring = keyring
         self.zone = zone
         # Its own threads: a slow name server, which keeps the loop's common ones busy, must not stop sign-in.
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._readers = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         # SQLite has one writer at a time; several threads of ours would wait for each other by sleeping.
         alone = engine.dialect.name == "sqlite"
-        self._writers = ThreadPoolExecutor(1, thread_name_prefix="store-writer") if alone else self._threads
+        self._writers = ThreadPoolExecutor(1, thread_name_prefix="store-writer") if alone else self._readers
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -108,7 +108,7 @@ class Store:
         Raises:
             StoreError: Also where the database takes too long.  What was begun may still be done then, or not.
         """
-        threads = self._writers if write else self._threads
+        threads = self._writers if write else self._readers
         doing = threads.submit(self.transact, work, write=write, light=light)
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -126,7 +126,7 @@ class Store:
 
     def close(self) -> None:
         """Finish what is running and let go of every connection."""
-        self._threads.shutdown()
+        self._readers.shutdown()
         self._writers.shutdown()
         self._engine.dispose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, select, text, update
+from sqlalchemy import Connection, and_, bindparam, delete, select, text, update
 from sqlalchemy.types import LargeBinary
 
 from ziyan.metering.store.schema import taken
@@ -21,6 +21,20 @@ _TAKE: Final = text(
 ).bindparams(bindparam("lookup", type_=LargeBinary))
 
 
+#: Made once: to make one takes longer than to run it.
+_EXPIRED: Final = (
+    select(taken.c.lookup)
+    .where(taken.c.expires_at < bindparam("before"))
+    .order_by(taken.c.expires_at)
+    .limit(_SWEPT_AT_ONCE)
+    .with_for_update(skip_locked=True)  # PostgreSQL's; whoever sweeps waits for nobody, so there is no deadlock
+)
+_SWEEP: Final = delete(taken).where(taken.c.lookup.in_(_EXPIRED))
+_HELD: Final = and_(taken.c.lookup == bindparam("held"), taken.c.holder == bindparam("by"))
+_SET_EXPIRY: Final = update(taken).where(_HELD).values(expires_at=bindparam("until"))
+_GIVE_BACK: Final = delete(taken).where(_HELD)
+
+
 def take(connection: Connection, lookup: bytes, holder: str, *, now: int, until: int) -> bool:
     """Take what nobody holds at ``now``; False where somebody does.  Moments are milliseconds since 1970."""
     row = {"lookup": lookup, "holder": holder, "now": now, "until": until}
@@ -29,21 +43,14 @@ def take(connection: Connection, lookup: bytes, holder: str, *, now: int, until:
 
 def sweep(connection: Connection, now: int) -> None:
     """Delete a few rows that mean nothing any more: more than one call adds, so that the table stays small."""
-    expired = (
-        select(taken.c.lookup)
-        .where(taken.c.expires_at < now - _CLOCK_SKEW_MS)
-        .order_by(taken.c.expires_at)
-        .limit(_SWEPT_AT_ONCE)
-        .with_for_update(skip_locked=True)  # PostgreSQL's; whoever sweeps waits for nobody, so there is no deadlock
-    )
-    connection.execute(delete(taken).where(taken.c.lookup.in_(expired)))
+    connection.execute(_SWEEP, {"before": now - _CLOCK_SKEW_MS})
 
 
 def set_expiry(connection: Connection, lookup: bytes, holder: str, until: int) -> None:
     """Hold until another moment what this holder took."""
-    connection.execute(update(taken).where(taken.c.lookup == lookup, taken.c.holder == holder).values(expires_at=until))
+    connection.execute(_SET_EXPIRY, {"held": lookup, "by": holder, "until": until})
 
 
 def give_back(connection: Connection, lookup: bytes, holder: str) -> None:
     """Let go of what this holder took."""
-    connection.execute(delete(taken).where(taken.c.lookup == lookup, taken.c.holder == holder))
+    connection.execute(_GIVE_BACK, {"held": lookup, "by": holder})
