@@ -132,7 +132,12 @@ def walks(document: dict[str, Any], foreign: Buyer) -> list[tuple[str, str, dict
     found = []
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            filled = path.removeprefix("/v1").replace("{app_id}", foreign.app).replace("{order_id}", foreign.order)
+            filled = (
+                path.removeprefix("/v1")
+                .replace("{app_id}", foreign.app)
+                .replace("{order_id}", foreign.order)
+                .replace("{month}", "2026-01")
+            )
             query = (
                 {each["name"]: foreign.app for each in operation["parameters"] if each["name"] == "app_id"}
                 if ("{" not in path and "parameters" in operation)
@@ -140,8 +145,12 @@ def walks(document: dict[str, Any], foreign: Buyer) -> list[tuple[str, str, dict
             )
             body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
             said = bodies.get(body.get("$ref", "").rpartition("/")[2], {})
-            found += [(method.upper(), filled.replace("{key_id}", key), query, said) for key in foreign.keys]
+            found += [(method.upper(), re.sub(r"{\w+}", key, filled), query, said) for key in foreign.keys]
     return found
+
+
+#: Below these every path names something of somebody.
+THINGS = ("/account/apps/", "/account/orders/", "/account/invoices/", "/account/targets/")
 
 
 async def state_of(asker: Asker, store: Store, whose: Buyer) -> str:
@@ -167,7 +176,7 @@ async def test_no_operation_shows_or_changes_anything_of_another_account(
         if path.endswith("/token/rotate"):
             continue
         answer = await mine.asker.ask(method, path, said, **query)
-        own = path.startswith(("/account/apps/", "/account/orders/")) or said.get("app_id")
+        own = path.startswith(THINGS) or said.get("app_id")
         assert not own or problem_of(answer) == (404, "not_found"), (method, path)
         sent = {foreign.app, foreign.order, *foreign.keys}  # what a refusal repeats, the asker said
         told = foreign.secrets_and_identifiers - (sent if answer.status_code >= 400 else set())
@@ -219,9 +228,10 @@ async def test_a_buyers_token_does_what_its_scopes_say(buyers: tuple[Buyer, Buye
             if status != 403:
                 needed.add((scope, method, path.rpartition("/")[2]))
     reading = {path for scope, method, path in needed if scope == "account:read" and method == "POST"}
-    assert reading == {"rotate"}, "its own token's, none of a key"
+    assert reading == {"rotate", "read"}, "its own token's, none of a key; notices"
     assert {path for scope, _, path in needed if scope == "account:keys"} >= {"keys", "reveal", "rotate", "revoke"}
-    assert {path for scope, _, path in needed if scope == "account:orders"} == {"orders", "cancel"}
+    assert {path for scope, _, path in needed if scope == "account:orders"} == {"orders", "invoices", "cancel"}
+    assert {path for scope, _, path in needed if scope == "account:notices"} == {"targets", "test", "remove"}
 
 
 # --- AppCodes -----------------------------------------------------------------------------------------------------

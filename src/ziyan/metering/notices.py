@@ -273,7 +273,12 @@ def list_targets(store: Store, account_id: str) -> list[Target]:
     Raises:
         SettingsError: Addresses were encrypted with another key.
     """
-    sealed = store.transact(lambda connection: table.targets_of(connection, account_id))
+    return store.transact(lambda connection: list_targets_in(connection, store, account_id))
+
+
+def list_targets_in(connection: Connection, store: Store, account_id: str) -> list[Target]:
+    """As ``list_targets``, inside a transaction that has begun."""
+    sealed = table.targets_of(connection, account_id)
     return [
         Target(
             each.id,

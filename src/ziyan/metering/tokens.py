@@ -73,6 +73,7 @@ class Scope(StrEnum):
     ACCOUNT_READ = "account:read"
     ACCOUNT_KEYS = "account:keys"
     ACCOUNT_ORDERS = "account:orders"
+    ACCOUNT_NOTICES = "account:notices"
 
 
 #: What a buyer's scope lets its holder do, an operator's does too; so whoever gives the one out must have the other.
@@ -80,6 +81,7 @@ _IMPLIED: Final = {
     Scope.ACCOUNT_READ: Scope.ACCOUNTS_READ,
     Scope.ACCOUNT_KEYS: Scope.KEYS_WRITE,
     Scope.ACCOUNT_ORDERS: Scope.ORDERS_WRITE,
+    Scope.ACCOUNT_NOTICES: Scope.APPS_WRITE,
 }
 BUYER: Final = tuple(_IMPLIED)
 OPERATOR: Final = tuple(scope for scope in Scope if scope not in _IMPLIED)

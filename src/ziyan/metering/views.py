@@ -12,6 +12,8 @@ from typing import Annotated, Any, Generic, Self, TypeVar, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from ziyan.metering.credentials import App, Credential, Kind, is_hmac_appid
+from ziyan.metering.notice_texts import message
+from ziyan.metering.store.notices import Notice
 from ziyan.metering.store.usage import Total
 from ziyan.metering.times import day_of
 
@@ -165,6 +167,41 @@ class InvoiceView(View):
     decided_at: Moment | None
     invoice_number: str
     reason: str
+
+
+class NoticeView(View):
+    """What an account is told."""
+
+    id: str
+    app_id: str | None
+    kind: str
+    title: str
+    text: str
+    created_at: Moment
+    read_at: Moment | None
+
+    @classmethod
+    def in_zone(cls, notice: Notice, zone: tzinfo) -> NoticeView:
+        """The view of a notice, whose text tells the time of a zone."""
+        told = message(notice, zone)
+        return cls.of(notice, title=told.title, text=told.text)
+
+
+class TargetView(View):
+    """Where an account's notices are sent, without its address, which is secret."""
+
+    id: str
+    app_id: str | None
+    kind: str
+    name: str
+    created_at: Moment
+    disabled: bool
+
+
+class SecretTargetView(TargetView):
+    """Where an account's notices are sent, with what they are signed with."""
+
+    secret: str
 
 
 class PackageView(View):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Select, select
 
 from ziyan.metering.store.invoices import Invoice
+from ziyan.metering.store.notices import Notice
 from ziyan.metering.store.packages import Package
 from ziyan.metering.store.sales import Order
-from ziyan.metering.store.schema import apps, invoice_requests, orders, packages, usage_events
+from ziyan.metering.store.schema import apps, invoice_requests, notices, orders, packages, usage_events
 from ziyan.metering.store.slices import Asked, Slice, cut, named
 from ziyan.metering.store.usage import Event
 
@@ -48,6 +49,15 @@ def invoices_page(connection: Connection, asked: Asked, wanted: Filter) -> Slice
     statement = select(*(columns[name] for name in Invoice.__dataclass_fields__))
     statement = _where(statement, (columns.account_id, wanted.account_id), (columns.state, wanted.state))
     return cut(connection, statement, (columns.created_at, columns.id), asked, named(Invoice))
+
+
+def notices_page(connection: Connection, asked: Asked, account_id: str, *, unread: bool) -> Slice[Notice]:
+    """An account's notices, newest first."""
+    columns = notices.c
+    statement = select(*(columns[name] for name in Notice.__dataclass_fields__)).where(columns.account_id == account_id)
+    if unread:
+        statement = statement.where(columns.read_at.is_(None))
+    return cut(connection, statement, (columns.created_at, columns.id), asked, named(Notice))
 
 
 def packages_page(connection: Connection, asked: Asked, wanted: Filter) -> Slice[Package]:
