@@ -35,7 +35,7 @@ from ziyan.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from ziyan.metering.credentials import set_app_disabled
+from tests.desk import set_app_disabled
 
 MB = 1_000_000
 
