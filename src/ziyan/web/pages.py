@@ -11,10 +11,13 @@ from starlette.types import ASGIApp
 
 import ziyan
 from ziyan.api.body import BodyMemory
+from ziyan.metering.logins import Role
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.console.routes import console_routes
 from ziyan.web.docs import Docs
 from ziyan.web.rendering import Renderer
+from ziyan.web.rooms import Room
 from ziyan.web.sessions import Gate
 from ziyan.web.signing_in import SigningIn
 from ziyan.web.static_files import StaticFiles
@@ -46,4 +49,6 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
     ):
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
     gate = Gate(settings, store)
-    app.router.routes += SigningIn(settings, gate, renderer, memory).routes()
+    signing_in = SigningIn(settings, gate, renderer, memory)
+    app.router.routes += signing_in.routes()
+    app.router.routes += console_routes(Room(settings, gate, renderer, memory, Role.BUYER), signing_in.confirm)
