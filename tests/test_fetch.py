@@ -369,3 +369,35 @@ async def test_a_real_connections_far_end_is_the_judged_address(monkeypatch: pyt
             resolver = Names(localhost=["127.0.0.1"])
             fetcher = Fetcher(ports=[port], resolver=resolver)
             assert await fetcher.fetch(f"http://{host}:{port}/", max_bytes=LIMIT) == PICTURE
+
+
+# --- sending --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 302, 500])
+async def test_what_is_posted_arrives_and_its_status_is_told(status: int) -> None:
+    heads: list[bytes] = []
+
+    async def take(request: bytes, writer: asyncio.StreamWriter) -> None:
+        heads.append(request)
+        writer.write(f"HTTP/1.1 {status} So\r\nLocation: http://10.0.0.1/\r\nContent-Length: 0\r\n\r\n".encode())
+
+    async with serving(take) as port:
+        found = await here(port).post(f"http://pics.example:{port}/hook?a=b", {"webhook-id": "msg_1"}, b"{}")
+    assert found == status
+    (head,) = heads
+    assert head.startswith(b"POST /hook?a=b HTTP/1.1\r\nHost: pics.example")
+    assert b"\r\nwebhook-id: msg_1\r\n" in head
+    assert b"\r\nContent-Length: 2\r\n" in head
+
+
+async def test_posting_is_guarded_as_fetching_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(ok(b"")) as port:
+        with pytest.raises(FetchError, match="private network"):
+            await Fetcher(ports=[port]).post(f"http://127.0.0.1:{port}/", {}, b"")
+    with pytest.raises(FetchError, match="port"):
+        await Fetcher().post("https://example.com:8443/", {}, b"")
+    monkeypatch.setattr(fetch, "POST_SECONDS", 0.05)
+    async with serving(say_nothing) as port:
+        with pytest.raises(FetchError, match="too long"):
+            await here(port).post(f"http://pics.example:{port}/", {}, b"")

@@ -140,3 +140,9 @@ def test_what_looks_like_a_setting_and_is_none_is_found_with_the_most_similar_on
         "ZIYAN_XYZZY": "",
         "ziyan_worker": "ZIYAN_WORKERS",
     }
+
+
+def test_an_unusable_secret_is_not_shown() -> None:
+    with pytest.raises(SettingsError, match="ZIYAN_MAIL_SERVER") as raised:
+        Settings.load(mail_server="me:password@example.com")
+    assert "password" not in str(raised.value)

@@ -226,3 +226,39 @@ class StoreError(ZiyanError):
     code = "store_unavailable"
     status = 503
     exit_code = 74
+
+
+# --- operators and buyers -------------------------------------------------------------------------------------
+
+
+class SignInError(ZiyanError):
+    """No token was sent with the request, or one that does not work."""
+
+    code = "sign_in_required"
+    status = 401
+    exit_code = 77
+
+
+class ScopeError(ZiyanError):
+    """The token may not do this."""
+
+    code = "missing_scope"
+    status = 403
+    exit_code = 77
+
+
+class TooManyTriesError(ZiyanError):
+    """Too many requests, or too many wrong tokens, came from one address; try again after ``retry_after`` seconds."""
+
+    code = "too_many_tries"
+    status = 429
+    exit_code = 75
+    retry_after = 1
+
+
+class InvalidRequestError(ZiyanError):
+    """A parameter or the body of a request is not as the API's document says."""
+
+    code = "invalid_request"
+    status = 422
+    exit_code = 64

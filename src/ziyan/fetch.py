@@ -11,9 +11,9 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final
@@ -30,6 +30,7 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 MAX_URL_CHARS: Final = 255
 MAX_REDIRECTS: Final = 3
 TOTAL_SECONDS: Final = 5.0
+POST_SECONDS: Final = 20.0
 _CONNECT_SECONDS: Final = 2.0
 _MAX_REDIRECT_CHARS: Final = 4096
 _IDENTITY: Final = re.compile(rb"\s*(?:identity)?\s*", re.IGNORECASE)
@@ -161,24 +162,47 @@ class Fetcher:
         """
         if len(address) > max_chars:
             raise FetchError("The address is too long", reason="malformed")
-        try:
+        with _explained():
             async with asyncio.timeout(TOTAL_SECONDS):
                 return await self._follow(self._checked(address), max_bytes)
-        except TimeoutError:
-            raise FetchError("The address took too long to answer", reason="timeout") from None
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
-            raise FetchError("The address cannot be fetched", reason="unreachable", internal=repr(error)) from None
 
-    async def _follow(self, url: httpx.URL, max_bytes: int) -> bytes:
+    async def post(self, address: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Send ``body`` to ``address``, under the same guard, within twenty seconds; redirects are not followed.
+
+        Returns:
+            The status of the answer, whose content is not read.
+
+        Raises:
+            FetchError: Malformed, refused, unreachable or too slow.
+        """
+        with _explained():
+            async with asyncio.timeout(POST_SECONDS):
+                url = self._checked(address)
+                given = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+                length = (b"Content-Length", str(len(body)).encode())
+                asked = [(b"Host", url.netloc), *_HEADERS, length, *given]
+                async with (
+                    self._pool() as pool,
+                    pool.stream(
+                        "POST", _for_httpcore(url), headers=asked, content=body, extensions=_sni(url)
+                    ) as answer,
+                ):
+                    return answer.status
+
+    @asynccontextmanager
+    async def _pool(self) -> AsyncIterator[httpcore.AsyncConnectionPool]:
         async with (
             _GuardedBackend(self._resolver, self._allow) as backend,
             httpcore.AsyncConnectionPool(ssl_context=self._ssl_context, network_backend=backend) as pool,
         ):
+            yield pool
+
+    async def _follow(self, url: httpx.URL, max_bytes: int) -> bytes:
+        async with self._pool() as pool:
             for _ in range(MAX_REDIRECTS + 1):
                 headers = [(b"Host", url.netloc), *_HEADERS]
-                # a name may end in the root's dot, a certificate's never does
-                more = {"sni_hostname": url.raw_host.decode("ascii").rstrip(".")}
-                async with pool.stream("GET", _for_httpcore(url), headers=headers, extensions=more) as response:
+                target = _for_httpcore(url)
+                async with pool.stream("GET", target, headers=headers, extensions=_sni(url)) as response:
                     if response.status not in _REDIRECTS:
                         return await _content(response, max_bytes)
                     location = _header(response, b"location")
@@ -323,6 +347,22 @@ async def _content(response: httpcore.Response, max_bytes: int) -> bytes:
         if len(content) > max_bytes:
             raise FetchError("The picture at the address is too large", reason="too_large")
     return bytes(content)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What the network does becomes a FetchError."""
+    try:
+        yield
+    except TimeoutError:
+        raise FetchError("The address took too long to answer", reason="timeout") from None
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+        raise FetchError("The address cannot be fetched", reason="unreachable", internal=repr(error)) from None
+
+
+def _sni(url: httpx.URL) -> dict[str, str]:
+    """A name may end in the root's dot, a certificate's never does."""
+    return {"sni_hostname": url.raw_host.decode("ascii").rstrip(".")}
 
 
 def _trusting(authorities: str) -> ssl.SSLContext:

@@ -98,6 +98,15 @@ class Settings(BaseSettings):
         description="PEM file, or folder of such, with authorities that are believed besides the public ones "
         "when `url` is https.",
     )
+    mail_server: str = Field(
+        "",
+        repr=False,
+        pattern=r"^(smtps?://\S+)?$",
+        description="Mail server for notices: `smtp://` or `smtps://`, `user:password@host:port`; empty: no mail.",
+    )
+    mail_from: str = Field(
+        "ziyan@localhost", pattern=r"^[^@\s<>]+@[^@\s<>]+$", description="Address that mail comes from."
+    )
     models_mirror: str = Field(
         "",
         pattern=r"^(https?://\S+)?$",
@@ -223,7 +232,13 @@ def _explain(problems: Sequence[Mapping[str, Any]]) -> str:
         name = PREFIX + str(problem["loc"][0]).upper()
         reasons.setdefault(name, []).append(str(problem["msg"]))
         given[name] = problem["input"]
-    return "; ".join(f"{name}: {' or '.join(texts)}, not {given[name]!r}" for name, texts in reasons.items())
+    return "; ".join(f"{name}: {' or '.join(texts)}{_not(name, given[name])}" for name, texts in reasons.items())
+
+
+def _not(name: str, given: object) -> str:
+    """What was given instead, unless that may be secret."""
+    field = Settings.model_fields[name.removeprefix(PREFIX).lower()]
+    return f", not {given!r}" if field.repr else ""
 
 
 def listed(text: str) -> list[str]:

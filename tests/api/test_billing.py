@@ -14,10 +14,10 @@ from tests.api.conftest import Service
 from tests.api.signers import B64, error_of, form, msg_of, own_call, own_parameters, was_read
 from tests.api.test_connections import WaitingEngine
 from tests.api.wire import Connection, Http2, Reply, request
+from tests.desk import set_app_disabled, set_app_rate
 from ziyan.api import acknowledged, billing
 from ziyan.errors import EngineBusyError, StoreError
 from ziyan.metering import answers, ledger, packages
-from ziyan.metering.credentials import set_app_disabled, set_app_rate
 from ziyan.metering.packages import list_packages
 from ziyan.metering.store import Store, usage
 from ziyan.metering.store import packages as table

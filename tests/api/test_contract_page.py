@@ -16,8 +16,8 @@ from sqlalchemy import update
 
 from tests.api.conftest import Service
 from tests.api.wire import Reply, request
+from tests.desk import set_app_disabled
 from ziyan.errors import EngineBusyError, EngineTimeoutError
-from ziyan.metering.credentials import set_app_disabled
 from ziyan.metering.packages import grant
 from ziyan.metering.store.schema import packages
 

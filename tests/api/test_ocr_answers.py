@@ -12,6 +12,7 @@ import pytest
 
 from tests.api.conftest import Service
 from tests.api.wire import Connection, request
+from tests.desk import set_app_disabled
 from ziyan.errors import (
     EngineBusyError,
     EngineClosedError,
@@ -22,7 +23,6 @@ from ziyan.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from ziyan.metering.credentials import set_app_disabled
 from ziyan.ocr.types import Line, Page
 
 PICTURE = b"\x89PNG any bytes \xfb\xff\xfe will do"

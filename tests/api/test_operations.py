@@ -14,6 +14,7 @@ from tests.api.certificates import Certificate, certificate, make_certificate
 from tests.api.conftest import Service
 from tests.api.signers import error_of, form, msg_of, own_call, own_parameters, signed, was_read
 from tests.api.wire import FakeEngine, request
+from tests.desk import set_app_disabled, set_app_sources
 from ziyan.api import rates
 from ziyan.api.address import caller_address
 from ziyan.api.rates import Rate, address_block
@@ -21,7 +22,6 @@ from ziyan.api.refusals import GatewayRefusedError
 from ziyan.api.tls import tls_context
 from ziyan.engine.base import EngineStatus
 from ziyan.errors import EngineBusyError, SettingsError
-from ziyan.metering.credentials import set_app_disabled, set_app_sources
 from ziyan.ocr.types import Page
 from ziyan.settings import Settings
 
@@ -163,7 +163,7 @@ def test_a_call_that_comes_too_often_may_be_sent_again_as_it_is(
     calls = [signed(service.caller.appkey), own_call(service.caller.appid)]
     for sent in calls:
         assert error_of(service.send(sent)) == THROTTLED
-    monkeypatch.setattr(Rate, "admit", lambda _rate, _caller: None)  # as if time had passed
+    monkeypatch.setattr(Rate, "admit", lambda *_: None)  # as if time had passed
     for sent in calls:
         assert was_read(service.send(sent))
     assert error_of(service.send(calls[0]))[1] == "S403NU"

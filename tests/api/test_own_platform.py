@@ -25,14 +25,8 @@ from tests.api.signers import (
     was_read,
 )
 from tests.api.wire import fingerprint, request
-from ziyan.metering.credentials import (
-    Credential,
-    Kind,
-    add_credential,
-    register_app,
-    set_app_disabled,
-    set_app_sources,
-)
+from tests.desk import add_credential, set_app_disabled, set_app_sources
+from ziyan.metering.credentials import Credential, Kind, register_app
 from ziyan.metering.packages import grant
 
 

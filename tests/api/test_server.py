@@ -20,6 +20,7 @@ import pytest
 from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
 from tests.api.wire import FakeEngine, request
+from tests.desk import set_app_disabled
 from ziyan.api import server
 from ziyan.api.logs import JsonLines, configure_logging
 from ziyan.api.server import SAMPLE_PICTURE, listen, welcome
@@ -32,7 +33,7 @@ from ziyan.errors import (
     UnsupportedImageError,
     ZiyanError,
 )
-from ziyan.metering.credentials import ensure_trial_app, set_app_disabled
+from ziyan.metering.credentials import ensure_trial_app
 from ziyan.metering.store import Store
 from ziyan.ocr.types import Page
 from ziyan.settings import Settings

@@ -28,14 +28,8 @@ from tests.api.signers import (
     was_read,
 )
 from tests.api.wire import Connection, http2_call, request
-from ziyan.metering.credentials import (
-    Credential,
-    Kind,
-    add_credential,
-    register_app,
-    remove_credential,
-    set_app_disabled,
-)
+from tests.desk import add_credential, remove_credential, set_app_disabled
+from ziyan.metering.credentials import Credential, Kind, register_app
 from ziyan.metering.packages import grant
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -50,3 +53,33 @@ def store(settings: Settings) -> Iterator[Store]:
     store = Store.open(settings)
     yield store
     store.close()
+
+
+class Clock:
+    """What all of metering takes for now."""
+
+    def __init__(self, moment: int) -> None:
+        self.moment = moment
+
+    def __call__(self) -> int:
+        return self.moment
+
+    def set(self, *local: int) -> None:
+        """To a year, month, day… in Shanghai."""
+        self.moment = moment(*local)
+
+
+def moment(*local: int) -> int:
+    """A year, month, day… in Shanghai, as a moment."""
+    year, month, day, hour, minute = (*local, *(1, 1, 0, 0)[len(local) - 1 :])
+    return round(datetime(year, month, day, hour, minute, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp() * 1000)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Stands at a noon in November 2026."""
+    found = Clock(moment(2026, 11, 24, 12))
+    for name, module in list(sys.modules.items()):
+        if name.startswith("ziyan.metering") and hasattr(module, "now_ms") and name != "ziyan.metering.times":
+            monkeypatch.setattr(module, "now_ms", found)
+    return found

@@ -63,9 +63,10 @@ def test_a_credential_is_added_and_removed(
     added = labelled(out)
     assert (status, [name for name, _ in added]) == (0, labels)
     assert set(added) <= set(labelled(run(capsys, "show", app_id)[1]))
-    assert run(capsys, "remove", app_id, added[0][1]) == (0, f"{app_id}: removed\n", "")
+    for _ in range(2):
+        assert run(capsys, "revoke", app_id, added[0][1]) == (0, f"{app_id}: revoked\n", "")
     assert run(capsys, "show", app_id) == before
-    status, out, err = run(capsys, "remove", app_id, added[0][1])
+    status, out, err = run(capsys, "revoke", app_id, "0" * 16)
     assert (status, out) == (66, "")
     assert f"ziyan apps show {app_id}" in err
 

@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, text
 
+from tests.desk import (
+    add_credential,
+    remove_credential,
+    rotate_credential,
+    set_app_disabled,
+    set_app_rate,
+    set_app_sources,
+)
 from ziyan.errors import SettingsError, StoreError
 from ziyan.metering.credentials import (
     Kind,
-    add_credential,
     app_of_appcode,
     appcodes,
     credentials,
@@ -22,11 +29,6 @@ from ziyan.metering.credentials import (
     is_hmac_appid,
     list_apps,
     register_app,
-    remove_credential,
-    rotate_credential,
-    set_app_disabled,
-    set_app_rate,
-    set_app_sources,
 )
 from ziyan.metering.keys import KEY_FILE, Keyring
 from ziyan.metering.store import Store, apps, database

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
@@ -15,9 +15,11 @@ from ziyan import __version__
 from ziyan.api.billing import Billing
 from ziyan.api.calls import Calls
 from ziyan.api.health import add_health
+from ziyan.api.management import add_management
 from ziyan.api.marketplace import Marketplace, not_found
 from ziyan.api.metrics import add_metrics
 from ziyan.api.native import Native
+from ziyan.api.notifying import sending
 from ziyan.api.openapi import document
 from ziyan.api.rates import Rates
 from ziyan.engine.base import Engine
@@ -29,7 +31,7 @@ from ziyan.web.pages import add_pages
 
 def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     """The whole HTTP service over an engine and a store that somebody else starts and closes."""
-    billing = Billing(settings, store)
+    billing, fetcher = Billing(settings, store), Fetcher.from_settings(settings)
     # FastAPI's own pages load their scripts from a content network, so they stay off.
     app = FastAPI(
         title="Ziyan",
@@ -37,14 +39,15 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=partial(_lifespan, billing),
+        lifespan=partial(_lifespan, billing, partial(sending, settings, store, fetcher)),
     )
     app.router.redirect_slashes = False
     calls = Calls(settings.body_memory << 20, billing)
     app.router.default = partial(not_found, calls)
-    shared = settings, engine, store, Fetcher.from_settings(settings), calls, Rates.from_settings(settings)
+    shared = settings, engine, store, fetcher, calls, Rates.from_settings(settings)
     marketplace = Marketplace(*shared)
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
+    add_management(app, settings, store)
     app.router.routes.append(Route("/v1/{path:path}", Native(*shared), name="native"))
     app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
     add_pages(app, settings, store, marketplace, calls.memory)
@@ -54,11 +57,14 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(billing: Billing, _app: FastAPI) -> AsyncIterator[None]:
-    """While calls are served, the ends of those that nobody waits for are written down."""
+async def _lifespan(
+    billing: Billing, notifying: Callable[[], AbstractAsyncContextManager[None]], _app: FastAPI
+) -> AsyncIterator[None]:
+    """While calls are served, the ends of those that nobody waits for are written down, and notices are sent."""
     recording = asyncio.create_task(billing.recorder.run())
     try:
-        yield
+        async with notifying():
+            yield
     finally:
         recording.cancel()
         await asyncio.gather(recording, return_exceptions=True)

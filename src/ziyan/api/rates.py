@@ -24,36 +24,53 @@ class Rate:
     The memory is bounded.  Used by one event loop, and each process counts for itself.
     """
 
-    def __init__(self, per_second: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Let each caller make ``per_second`` calls a second; 0 lets everything pass."""
+    def __init__(self, per_second: float, *, clock: Callable[[], float] = time.monotonic, burst: float = 0) -> None:
+        """Let each caller make ``per_second`` calls a second; 0 lets everything pass.
+
+        Args:
+            per_second: How many, for callers of whom nothing else is said.
+            clock: Seconds.
+            burst: How many at once, where that is more than a second's worth.
+        """
         self._per_second = per_second
+        self._burst = max(1.0, burst)
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def admit(self, caller: str, own: float | None = None) -> None:
-        """Count one call.
-
-        Args:
-            caller: Whose it is.
-            own: Calls a second that this caller may make; None for as many as everybody.
+    def admit(self, caller: str, per_second: float | None = None) -> None:
+        """Count one call, of a caller who may make ``per_second`` if that is said.
 
         Raises:
             GatewayRefusedError: One too many, which is not counted; it says when to try again.
         """
-        per_second = self._per_second if own is None else own
-        if not per_second:
+        if seconds := self.wait(caller, per_second):
+            raise GatewayRefusedError(replace(THROTTLED, retry_after=seconds))
+        self.spend(caller, per_second)
+
+    def wait(self, caller: str, per_second: float | None = None) -> int:
+        """Whole seconds until a caller may call; 0 at once."""
+        rate = self._per_second if per_second is None else per_second
+        if not rate:
+            return 0
+        tokens = self._tokens(caller, rate)
+        if caller in self._buckets:
+            self._buckets.move_to_end(caller)
+        return 0 if tokens >= 1 else max(1, math.ceil((1 - tokens) / rate))
+
+    def spend(self, caller: str, per_second: float | None = None) -> None:
+        """Count one call, also one too many: it takes the longer until the next may be made."""
+        rate = self._per_second if per_second is None else per_second
+        if not rate:
             return
-        most = max(1.0, per_second)
-        now = self._clock()
-        tokens, seen = self._buckets.pop(caller, (most, now))
-        tokens = min(most, tokens + (now - seen) * per_second)
-        admitted = tokens >= 1
-        self._buckets[caller] = (tokens - 1 if admitted else tokens, now)
+        self._buckets[caller] = (self._tokens(caller, rate) - 1, self._clock())
+        self._buckets.move_to_end(caller)
         if len(self._buckets) > _MAX_CALLERS:
             self._buckets.popitem(last=False)
-        if not admitted:
-            seconds = math.ceil((1 - tokens) / per_second)
-            raise GatewayRefusedError(replace(THROTTLED, retry_after=max(1, seconds)))
+
+    def _tokens(self, caller: str, rate: float) -> float:
+        most = max(self._burst, rate)
+        tokens, seen = self._buckets.get(caller, (most, 0.0))
+        return min(most, tokens + (self._clock() - seen) * rate)
 
 
 @dataclass(frozen=True, slots=True)

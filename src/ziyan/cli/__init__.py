@@ -8,7 +8,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from ziyan import __version__
-from ziyan.cli import apps, ledger, models, read, serve
+from ziyan.cli import (
+    accounts,
+    apps,
+    audit,
+    backup,
+    catalogue,
+    invoices,
+    ledger,
+    models,
+    notices,
+    orders,
+    packages,
+    read,
+    serve,
+    statements,
+    tokens,
+    usage,
+)
 from ziyan.cli.actions import Command, help_alone, silence_output
 from ziyan.errors import ZiyanError
 from ziyan.settings import Settings, unknown_settings
@@ -26,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"ziyan {__version__}")
     help_alone(root)
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND")
-    for command in (serve, read, models, apps, ledger):
+    buying = (accounts, apps, catalogue, orders, packages, usage, statements, invoices, notices, ledger)
+    for command in (serve, read, models, *buying, tokens, audit, backup):
         command.add_parser(commands)
     return root
 

@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from ziyan.cli.actions import add_action
+from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
 CHECK_EXAMPLE = """\
@@ -24,7 +24,8 @@ def add_parser(commands: Any) -> None:
         help="prove that what was billed is what packages count",
         description="The ledger: events of billed calls, their sums, and the counters of packages.",
     )
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    help_alone(group)
+    actions = group.add_subparsers(title="commands", metavar="COMMAND")
     about = "compare every package's counters with its events, sums and reservations"
     add_action(actions, "check", about, CHECK_EXAMPLE, run_check)
 

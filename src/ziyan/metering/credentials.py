@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ziyan.metering.store import Store
 from ziyan.metering.store import apps as table
-from ziyan.metering.store.apps import App, SealedCredential
+from ziyan.metering.store.apps import Account, App, SealedCredential
 from ziyan.metering.times import now_ms
 
 __all__ = [
@@ -22,21 +22,20 @@ __all__ = [
     "Credential",
     "Kind",
     "Registration",
-    "add_credential",
+    "add_in",
     "app_of_appcode",
     "appcodes",
     "credentials",
+    "credentials_in",
     "ensure_trial_app",
     "find_credential",
     "get_app",
     "is_hmac_appid",
     "list_apps",
+    "new_app",
     "register_app",
-    "remove_credential",
-    "rotate_credential",
-    "set_app_disabled",
-    "set_app_rate",
-    "set_app_sources",
+    "register_in",
+    "unsealed",
 ]
 
 #: Identifier, account and name of the app that the first start registers.
@@ -62,14 +61,22 @@ class Credential:
         kind: Which way of signing in it is for.
         identifier: What the caller sends: the AppCode (secret), the AppKey or the appid.
         secret: What the caller signs with; empty for an AppCode.
-        expires_at: When it is refused from, because another one took its place; None for never.
+        created_at: When it was made.
+        expires_at: When it ends because another has taken its place; None where none has.
+        revoked_at: When it was taken away; None where it was not.
     """
 
     id: str
     kind: Kind
     identifier: str = field(repr=False)
     secret: str = field(default="", repr=False)
+    created_at: int = 0
     expires_at: int | None = None
+    revoked_at: int | None = None
+
+    def works(self, now: int) -> bool:
+        """Whether its app signs in with it at a moment."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +112,10 @@ async def find_credential(store: Store, kind: Kind, identifier: str) -> tuple[Ap
         StoreError: The database is away.
     """
     lookup = store.keyring.lookup(kind, identifier)
-    found = await store.run(lambda connection: table.by_lookup(connection, lookup))
+    found = await store.run(lambda connection: table.by_lookup(connection, lookup, now_ms()))
     # As much is decrypted where there is nothing: how long this takes tells nobody which identifiers exist.
     decoy = SealedCredential("decoy", kind, lookup, store.keyring.decoy)
-    credential = _unsealed(store, found[1] if found else decoy)
+    credential = unsealed(store, found[1] if found else decoy)
     return (found[0], credential) if found else None
 
 
@@ -119,7 +126,7 @@ async def app_of_appcode(store: Store, appcode: str) -> App | None:
         StoreError: The database is away.
     """
     lookup = store.keyring.lookup(Kind.APPCODE, appcode)
-    found = await store.run(lambda connection: table.by_lookup(connection, lookup))
+    found = await store.run(lambda connection: table.by_lookup(connection, lookup, now_ms()))
     return found and found[0]
 
 
@@ -134,8 +141,19 @@ def register_app(store: Store, name: str, *, hmac: bool = False) -> Registration
     Raises:
         StoreError: The database is away.
     """
-    app = _new_app(uuid4().hex, name)
-    return store.transact(lambda connection: _register(connection, store, app, hmac=hmac), write=True)
+    app = new_app(uuid4().hex, name)
+
+    def register(connection: Connection) -> Registration:
+        _add_account_of(connection, app)
+        return register_in(connection, store, app, hmac=hmac)
+
+    return store.transact(register, write=True)
+
+
+def register_in(connection: Connection, store: Store, app: App, *, hmac: bool) -> Registration:
+    """As ``register_app``, inside a transaction that has begun, under an account that is there."""
+    table.add_app(connection, app)
+    return _complete(connection, store, app, hmac=hmac)
 
 
 def ensure_trial_app(store: Store) -> Registration:
@@ -149,7 +167,9 @@ def ensure_trial_app(store: Store) -> Registration:
     def ensure(connection: Connection) -> Registration:
         app = table.app_by_id(connection, TRIAL)
         if app is None:
-            return _register(connection, store, _new_app(TRIAL, TRIAL), hmac=False)
+            app = new_app(TRIAL, TRIAL)
+            _add_account_of(connection, app)
+            table.add_app(connection, app)
         return _complete(connection, store, app, hmac=False)
 
     try:
@@ -174,7 +194,13 @@ def credentials(store: Store, app_id: str) -> list[Credential]:
     Raises:
         SettingsError: It was encrypted with another key.
     """
-    return store.transact(lambda connection: _credentials(connection, store, app_id))
+    return store.transact(lambda connection: credentials_in(connection, store, app_id))
+
+
+def credentials_in(connection: Connection, store: Store, app_id: str) -> list[Credential]:
+    """As ``credentials``, inside a transaction that has begun."""
+    now = now_ms()
+    return [unsealed(store, sealed) for sealed in table.credentials_of(connection, app_id) if sealed.works(now)]
 
 
 def appcodes(store: Store, app_id: str) -> list[str]:
@@ -186,88 +212,9 @@ def appcodes(store: Store, app_id: str) -> list[str]:
     return [each.identifier for each in credentials(store, app_id) if each.kind == Kind.APPCODE]
 
 
-def add_credential(store: Store, app_id: str, kind: Kind, *, hmac: bool = False) -> Credential | None:
-    """Let an app sign in with one more, new credential; None where there is no such app.
-
-    Args:
-        store: Where.
-        app_id: Whose.
-        kind: Which way of signing in it is for.
-        hmac: Of an appid: its calls are signed with HMAC-SHA256, not md5.
-
-    Raises:
-        StoreError: The database is away.
-    """
-
-    def add(connection: Connection) -> Credential | None:
-        if table.app_by_id(connection, app_id) is None:
-            return None
-        return _add(connection, store, app_id, kind, hmac=hmac)
-
-    return store.transact(add, write=True)
-
-
-def rotate_credential(store: Store, app_id: str, identifier: str, *, grace_seconds: int) -> Credential | None:
-    """Put a new credential in the place of one, which is taken for a while yet; None where the app has no such.
-
-    Args:
-        store: Where.
-        app_id: Whose.
-        identifier: The AppCode, AppKey or appid that is to go.
-        grace_seconds: For how long both are taken.
-
-    Raises:
-        SettingsError: They were encrypted with another key.
-        StoreError: The database is away.
-    """
-
-    def rotate(connection: Connection) -> Credential | None:
-        for each in _credentials(connection, store, app_id):
-            if each.identifier == identifier:
-                table.expire_credential(connection, each.id, now_ms() + grace_seconds * 1000)
-                hmac = each.kind == Kind.APPID and is_hmac_appid(identifier)
-                return _add(connection, store, app_id, each.kind, hmac=hmac)
-        return None
-
-    return store.transact(rotate, write=True)
-
-
-def remove_credential(store: Store, app_id: str, identifier: str) -> bool:
-    """Refuse one of an app's credentials for good; False where the app has no such.
-
-    Args:
-        store: Where.
-        app_id: Whose.
-        identifier: The AppCode, AppKey or appid.
-
-    Raises:
-        SettingsError: They were encrypted with another key.
-        StoreError: The database is away.
-    """
-
-    def remove(connection: Connection) -> bool:
-        matching = [each for each in _credentials(connection, store, app_id) if each.identifier == identifier]
-        for each in matching:
-            table.remove_credential(connection, each.id)
-        return bool(matching)
-
-    return store.transact(remove, write=True)
-
-
-def set_app_disabled(store: Store, app_id: str, *, disabled: bool) -> bool:
-    """Refuse an app's credentials from now on, or take them again; False where there is no such app."""
-    moment = _now() if disabled else None
-    return store.transact(lambda connection: table.set_disabled(connection, app_id, moment), write=True)
-
-
-def set_app_sources(store: Store, app_id: str, *, allowed: tuple[str, ...], denied: tuple[str, ...]) -> bool:
-    """Say where an app's own-platform calls may come from (see ``sources``); False where there is no such app."""
-    return store.transact(lambda connection: table.set_sources(connection, app_id, allowed, denied), write=True)
-
-
-def set_app_rate(store: Store, app_id: str, rate: float | None) -> bool:
-    """Say how many calls a second an app may make, None for what the setting says; False where there is no such app."""
-    return store.transact(lambda connection: table.set_rate(connection, app_id, rate), write=True)
+def new_app(identifier: str, name: str, account_id: str = "") -> App:
+    """An app that begins now, under its account or one of its own identifier."""
+    return App(identifier, account_id=account_id or identifier, name=name, created_at=_now(), disabled=False)
 
 
 def _now() -> datetime:
@@ -276,27 +223,32 @@ def _now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def _new_app(identifier: str, name: str) -> App:
-    return App(identifier, account_id=identifier, name=name, created_at=_now(), disabled=False)
-
-
-def _register(connection: Connection, store: Store, app: App, *, hmac: bool) -> Registration:
-    table.add_app(connection, app)
-    return _complete(connection, store, app, hmac=hmac)
+def _add_account_of(connection: Connection, app: App) -> None:
+    """The account of an app that has one for itself."""
+    table.add_account(connection, Account(app.account_id, app.name, now_ms()))
 
 
 def _complete(connection: Connection, store: Store, app: App, *, hmac: bool) -> Registration:
-    """The app's oldest credential of each kind; new ones of those that it has none of."""
+    """The app's oldest credential of each kind that stays; new ones of those that it has none of."""
     oldest: dict[Kind, Credential] = {}
-    for credential in _credentials(connection, store, app.id):
+    for credential in sorted(credentials_in(connection, store, app.id), key=lambda each: each.expires_at is not None):
         oldest.setdefault(credential.kind, credential)
     for kind in Kind:
         if kind not in oldest:
-            oldest[kind] = _add(connection, store, app.id, kind, hmac=hmac)
+            oldest[kind] = add_in(connection, store, app.id, kind, hmac=hmac)
     return Registration(app, oldest[Kind.APPCODE].identifier, oldest[Kind.APPKEY], oldest[Kind.APPID])
 
 
-def _add(connection: Connection, store: Store, app_id: str, kind: Kind, *, hmac: bool) -> Credential:
+def add_in(connection: Connection, store: Store, app_id: str, kind: Kind, *, hmac: bool = False) -> Credential:
+    """Let an app that is there sign in with one more, new credential, inside a transaction that has begun.
+
+    Args:
+        connection: Of the transaction.
+        store: Whose keys seal it.
+        app_id: Whose it is to be.
+        kind: Which way of signing in it is for.
+        hmac: Of an appid: its calls are signed with HMAC-SHA256, not md5.
+    """
     new = _new_credential(kind, hmac=hmac)
     text = f"{new.identifier}:{new.secret}" if new.secret else new.identifier
     sealed = SealedCredential(
@@ -304,22 +256,26 @@ def _add(connection: Connection, store: Store, app_id: str, kind: Kind, *, hmac:
         kind=kind,
         lookup=store.keyring.lookup(kind, new.identifier),
         sealed=store.keyring.seal(text, new.id),
+        created_at=new.created_at,
     )
-    table.add_credential(connection, app_id, sealed, _now())
+    table.add_credential(connection, app_id, sealed)
     return new
+
+
+def unsealed(store: Store, sealed: SealedCredential) -> Credential:
+    """A credential as its caller knows it; secret.
+
+    Raises:
+        SettingsError: It was encrypted with another key.
+    """
+    identifier, _, secret = store.keyring.unseal(sealed.sealed, sealed.id).partition(":")
+    return Credential(
+        sealed.id, Kind(sealed.kind), identifier, secret, sealed.created_at, sealed.expires_at, sealed.revoked_at
+    )
 
 
 def _new_credential(kind: Kind, *, hmac: bool) -> Credential:
     if kind == Kind.APPCODE:
-        return Credential(uuid4().hex, kind, secrets.token_hex(16))
+        return Credential(uuid4().hex, kind, secrets.token_hex(16), created_at=now_ms())
     mark = _HMAC_MARK if kind == Kind.APPID and hmac else ""
-    return Credential(uuid4().hex, kind, mark + secrets.token_hex(8), secrets.token_hex(16))
-
-
-def _credentials(connection: Connection, store: Store, app_id: str) -> list[Credential]:
-    return [_unsealed(store, sealed) for sealed in table.credentials_of(connection, app_id)]
-
-
-def _unsealed(store: Store, sealed: SealedCredential) -> Credential:
-    identifier, _, secret = store.keyring.unseal(sealed.sealed, sealed.id).partition(":")
-    return Credential(sealed.id, Kind(sealed.kind), identifier, secret, sealed.expires_at)
+    return Credential(uuid4().hex, kind, mark + secrets.token_hex(8), secrets.token_hex(16), created_at=now_ms())

@@ -49,10 +49,19 @@ class Keyring:
             SettingsError: The setting is too short to be a key, or the key file is damaged or unreadable.
         """
         if not settings.secret_key:
-            return cls(_key_from_file(settings.data_dir / KEY_FILE))
+            return cls.from_file(settings.data_dir / KEY_FILE)
         if len(settings.secret_key) < _LEAST_SECRET:
             raise SettingsError(f"ZIYAN_SECRET_KEY: needs at least {_LEAST_SECRET} characters, better 32 random ones")
         return cls(settings.secret_key.encode())
+
+    @classmethod
+    def from_file(cls, path: Path) -> Keyring:
+        """Take a key file, made if it is not there.
+
+        Raises:
+            SettingsError: It is damaged or unreadable, or cannot be made.
+        """
+        return cls(_key_from_file(path))
 
     def lookup(self, kind: str, identifier: str) -> bytes:
         """32 bytes under which a credential of this kind and identifier is found."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from ziyan.errors import ConflictError, NotFoundError, QuotaError, SubscriptionExpiredError
+from ziyan.metering import notices
 from ziyan.metering.catalogue import TRIAL_ITEM
 from ziyan.metering.store import Store, answers, apps, taken, usage
 from ziyan.metering.store import packages as table
@@ -124,6 +125,7 @@ def _settle_billed(connection: Connection, store: Store, settlement: Settlement)
         answers.keep(connection, settlement.key, event.id, settlement.sealed, settlement.keep_until)
     if settlement.ticket is not None:
         taken.set_expiry(connection, *settlement.ticket, settlement.claimed_until)
+    notices.after_commit(connection, event.app_id, now_ms())  # last: whoever waits for it holds nothing others need
 
 
 def _settle_free(connection: Connection, store: Store, settlement: Settlement) -> None:

@@ -176,8 +176,13 @@ def sweep(connection: Connection, now: int) -> int:
 
 
 def add(connection: Connection, package: Package) -> None:
-    """Store a new package."""
-    connection.execute(insert(packages).values({name: getattr(package, name) for name in Package.__dataclass_fields__}))
+    """Store a new package, with what its app has from then on: notices count in percent of that."""
+    left = select(func.coalesce(func.sum(_C.calls - _C.consumed), 0)).where(
+        _C.app_id == package.app_id, *_usable(package.created_at)
+    )
+    base = package.calls + int(connection.execute(left).scalar_one())
+    values = {name: getattr(package, name) for name in Package.__dataclass_fields__}
+    connection.execute(insert(packages).values(values | {"base": base}))
 
 
 def close(connection: Connection, order_id: str, now: int) -> None:

@@ -31,6 +31,7 @@ packages = Table(
     Column("valid_to", BigInteger, nullable=False),  # from then on it is expired
     Column("created_at", BigInteger, nullable=False),
     Column("closed_at", BigInteger),  # its order was refunded
+    Column("base", BigInteger, nullable=False, server_default="0"),  # calls its app had when it was made, these too
     CheckConstraint("reserved >= 0 AND consumed >= 0 AND reserved + consumed <= calls", name="never_oversold"),
     CheckConstraint("valid_from < valid_to", name="lasts"),
     UniqueConstraint("order_id"),  # a paid order makes its package once

@@ -78,6 +78,7 @@ def _packages() -> None:
         sa.Column("valid_to", sa.BigInteger, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("closed_at", sa.BigInteger),
+        sa.Column("base", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id", name="pk_packages"),
         sa.CheckConstraint("valid_from < valid_to", name=op.f("ck_packages_lasts")),
         sa.CheckConstraint(

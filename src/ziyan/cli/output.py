@@ -1,0 +1,64 @@
+"""What commands print: lines for people, or JSON for machines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ziyan.metering.views import View
+
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d\.\d{3}Z")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Let a command be asked for JSON."""
+    parser.add_argument("--json", action="store_true", help="print JSON, as the admin API answers")
+
+
+def show(args: argparse.Namespace, view: View) -> None:
+    """Print one thing, a line for each of its fields."""
+    plain = view.plain()
+    if args.json:
+        _dump(plain)
+        return
+    width = max(map(len, plain)) + 1
+    for name, value in plain.items():
+        print(f"{name + ':':{width}} {_text(name, value)}".rstrip())
+
+
+def show_all(args: argparse.Namespace, views: Iterable[View], columns: Sequence[str]) -> None:
+    """Print several things, a line for each, under the names of its columns; JSON has every field."""
+    plains = [view.plain() for view in views]
+    if args.json:
+        _dump(plains)
+        return
+    if not plains:
+        return
+    rows = [list(columns), *([_text(name, plain[name]) for name in columns] for plain in plains)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
+    for row in rows:
+        print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _dump(content: Any) -> None:
+    print(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def _text(name: str, value: Any) -> str:
+    """As people read it: moments to the minute, in UTC; amounts in yuan."""
+    if value is None:
+        return "-"
+    if name.endswith("_fen"):
+        return f"¥{value // 100}.{value % 100:02}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    return f"{found[1]} {found[2]}" if found else str(value)

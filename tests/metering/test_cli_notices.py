@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.metering.sinks import http_sink
+from ziyan import cli
+from ziyan.metering.credentials import register_app
+from ziyan.metering.notices import add_target
+from ziyan.metering.packages import grant
+from ziyan.metering.store import Store
+from ziyan.settings import Settings
+
+
+def test_what_is_due_is_sent_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZIYAN_DATA_DIR", str(tmp_path))
+    store = Store.open(Settings.load())
+    with http_sink() as sink:
+        app = register_app(store, "app").app
+        add_target(store, app.account_id, "webhook", sink.url)
+        add_target(store, app.account_id, "mail", "me@example.com")
+        grant(store, app.id, 10, months=1)
+        store.transact(lambda connection: connection.exec_driver_sql("UPDATE packages SET consumed = 10"), write=True)
+        store.close()
+        monkeypatch.setenv("ZIYAN_FETCH_ALLOW", "127.0.0.1")
+        monkeypatch.setenv("ZIYAN_FETCH_PORTS", str(sink.port))
+        for printed in ("new: 1  sent: 1  failed: 1  waiting: 1", "new: 0  sent: 0  failed: 0  waiting: 1"):
+            assert cli.main(["notices", "send"]) == 0
+            assert capsys.readouterr().out.strip() == printed
+        assert len(sink.received) == 1

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.metering.asking import Asker, application, buyer_token, operator_token
+from ziyan.metering.credentials import register_app
+from ziyan.metering.notices import CALLS_GONE, Notice
+from ziyan.metering.store import Store, notices
+from ziyan.settings import Settings
+
+
+@pytest.fixture
+def app(store: Store, settings: Settings) -> Any:
+    return application(settings, store)
+
+
+def told(store: Store, account: str, number: int) -> str:
+    """A notice of an account."""
+    details = json.dumps({"app": "archive", "app_name": "archive", "calls": 10, "left": 0, "percent": 0})
+    notice = Notice(f"{account[:24]}{number:08}", account, None, f"{account}:{number}", CALLS_GONE, details, number)
+    store.transact(lambda connection: notices.add(connection, notice), write=True)
+    return notice.id
+
+
+async def test_the_inbox_is_read_slice_by_slice_and_is_nobody_elses(app: Any, store: Store) -> None:
+    account, foreign = (register_app(store, name).app.account_id for name in ("mine", "foreign"))
+    ids = [told(store, account, number) for number in range(3)]
+    theirs = told(store, foreign, 1)
+    buyer, other = Asker(app, buyer_token(store, account)), Asker(app, buyer_token(store, foreign))
+    page = await buyer.get("/account/inbox", limit=2)
+    rest = await buyer.get("/account/inbox", limit=2, cursor=page["next"])
+    found = page["items"] + rest["items"]
+    assert [each["id"] for each in found] == ids[::-1]
+    assert all(each["title"] and each["text"] and each["kind"] == CALLS_GONE for each in found)
+    assert await buyer.post("/account/inbox/read", {"ids": [ids[0], theirs]}, status=200) == {"marked": 1}
+    assert [each["id"] for each in (await buyer.get("/account/inbox", unread=True))["items"]] == [ids[2], ids[1]]
+    assert await buyer.post("/account/inbox/read", status=200) == {"marked": 2}
+    assert (await buyer.get("/account/inbox", unread=True))["items"] == []
+    assert [each["read_at"] for each in (await other.get("/account/inbox"))["items"]] == [None]
+
+
+async def test_targets_are_added_tried_and_removed_and_their_addresses_are_not_shown(app: Any, store: Store) -> None:
+    mine, foreign = register_app(store, "mine").app, register_app(store, "foreign").app
+    buyer, other = (Asker(app, buyer_token(store, each.account_id)) for each in (mine, foreign))
+    said = {"kind": "webhook", "url": "https://hooks.example.com/very-secret", "name": "shop", "app_id": mine.id}
+    added = await buyer.post("/account/targets", said)
+    assert added["secret"].startswith("whsec_")
+    listed = await buyer.ask("GET", "/account/targets")
+    assert [(each["name"], each["disabled"]) for each in listed.json()["items"]] == [("shop", False)]
+    assert "very-secret" not in listed.text
+    assert added["secret"] not in listed.text
+    assert (await buyer.post(f"/account/targets/{added['id']}/test", status=200))["target_id"] == added["id"]
+    assert [each["kind"] for each in (await buyer.get("/account/inbox"))["items"]] == ["test"]
+    for action in ("test", "remove"):
+        assert await other.refused("POST", f"/account/targets/{added['id']}/{action}") == (404, "not_found")
+    assert await buyer.refused("POST", "/account/targets", {**said, "app_id": foreign.id}) == (404, "not_found")
+    assert await buyer.refused("POST", "/account/targets", {**said, "url": "nowhere"}) == (409, "conflict")
+    assert (await other.get("/account/targets"))["items"] == (await other.get("/account/inbox"))["items"] == []
+    assert (await buyer.post(f"/account/targets/{added['id']}/remove", status=200))["disabled"] is True
+    assert await buyer.refused("POST", f"/account/targets/{added['id']}/remove") == (404, "not_found")
+    log = await Asker(app, operator_token(store)).get("/admin/audit", object_id=added["id"])
+    assert [entry["action"] for entry in log["items"]] == ["target.remove", "target.add"]
+    assert "very-secret" not in str(log)
+    assert added["secret"] not in str(log)
