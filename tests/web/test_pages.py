@@ -15,11 +15,12 @@ import pytest
 
 from tests.api.conftest import Service, service, service_with, shared_service
 from tests.api.wire import fingerprint
+from tests.desk import set_app_disabled
 from ziyan.api import openapi
 from ziyan.api.problems import PROBLEMS
 from ziyan.api.refusals import Check, SignInCheck
 from ziyan.errors import EngineBusyError
-from ziyan.metering.credentials import TRIAL, ensure_trial_app, set_app_disabled
+from ziyan.metering.credentials import TRIAL, ensure_trial_app
 from ziyan.ocr.types import Line, Page
 from ziyan.web import plain_words
 from ziyan.web.docs import PAGES, path_of
