@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from h2.settings import SettingCodes
 
 from tests.api.conftest import Service
 from tests.api.signers import B64, error_of, form, msg_of, own_call, own_parameters, was_read
@@ -458,4 +459,26 @@ def test_http_2_bills_a_taken_answer_and_not_one_that_is_taken_back(service_with
         taken = client.post(FORM, headers)
         assert client.answer(taken)[0]["x-ziyan-billed"] == "1"
         wait_for(service, GONE, OK)
+    assert consumed(service) == 1
+
+
+@pytest.mark.parametrize("leave", ["reset", "close"])
+def test_http_2_bills_whoever_leaves_no_room_for_the_last_byte_of_an_answer(service_with: Start, leave: str) -> None:
+    service = service_with(calls=5)
+    headers = ("authorization", f"APPCODE {service.caller.appcode}")
+    with Http2(service.port) as client:
+        client.client.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        stream = client.post(FORM, headers)
+        while stream not in client.headers:
+            client.receive()
+        size = int(client.headers[stream]["content-length"])
+        client.client.increment_flow_control_window(size - 1, stream)
+        client.flush()
+        while len(client.bodies.get(stream, b"")) < size - 1:
+            client.receive()
+        if leave == "reset":
+            client.client.reset_stream(stream)
+            client.flush()
+            wait_for(service, OK)  # not for the connection's end
+    wait_for(service, OK)
     assert consumed(service) == 1

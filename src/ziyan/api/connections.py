@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 import h2.errors
 import h2.events
+import h2.exceptions
 import h11
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -35,7 +36,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
-from ziyan.api.headers import CUT, TAKEN, new_request_id, raw_headers
+from ziyan.api.headers import CUT, TAKEN, TASTED, new_request_id, raw_headers
 from ziyan.api.refusals import INVALID_BODY
 
 P = TypeVar("P", H11Protocol, H2Protocol)
@@ -45,6 +46,9 @@ P = TypeVar("P", H11Protocol, H2Protocol)
 HALF_CLOSED_SECONDS: Final = 10.0
 #: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
 MAX_RESETS: Final = 200
+#: What is left of an answer that a client of HTTP/2 has room for at once, unless it holds that back on purpose: half
+#: of the smallest window in use, for some tell of room only when half of it is free again.
+_LITTLE_BYTES: Final = 24 << 10
 _logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 _TLS_SECONDS: Final = 10.0
@@ -174,8 +178,12 @@ class Connection(TCPServer):
         """Whether the client has taken all that was sent, as far as anybody can tell.
 
         One that has not closed its side has, as soon as the operating system has all of it.  One that has closed its
-        side may be gone: then its system answers with a reset, otherwise it acknowledges.
+        side may be gone: then its system answers with a reset, otherwise it acknowledges.  One that has let all but
+        the end of a small answer come has it, whatever it does then: else reading would be free for who leaves at
+        the last byte.
         """
+        if state.get(TASTED):
+            return True
         closing = self.writer.is_closing() and isinstance(self.protocol.protocol, H11Protocol)
         if closing or state.get(CUT):
             return False
@@ -374,7 +382,16 @@ class _H2(H2Protocol):
         with suppress(PriorityError):  # loops, and more streams than are kept; priorities are advice
             await super()._priority_updated(event)
 
+    def _note_taste(self, stream_id: int) -> None:
+        """Note whether the client has left room for a part of a small answer, or of the end of a large one."""
+        buffer = self.stream_buffers[stream_id]
+        window = self.connection.local_flow_control_window(stream_id)
+        if 0 < window < len(buffer.buffer) <= _LITTLE_BYTES:
+            self._states.get(buffer, {})[TASTED] = True
+
     async def _send_data(self, stream_id: int) -> None:
+        with suppress(KeyError, h2.exceptions.ProtocolError):  # it has ended
+            self._note_taste(stream_id)
         try:
             await super()._send_data(stream_id)
         except KeyError:  # forgotten while it was being sent
