@@ -31,7 +31,7 @@ from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedEr
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
-from priority.priority import DuplicateStreamError, MissingStreamError, PriorityError, TooManyStreamsError
+from priority.priority import MissingStreamError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
@@ -332,9 +332,10 @@ class _H2(H2Protocol):
         """Hypercorn's own, but for what is no request, and CONNECT, which is one of HTTP and no WebSocket."""
         stream_id = request.stream_id
         pseudo = {name: value for name, value in request.headers if name.startswith(b":")}
-        if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values()) and self._begin(stream_id)):
+        if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values())):
             self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
+        self._begin(stream_id)
         await self.streams[stream_id].handle(
             Request(
                 stream_id=stream_id,
@@ -349,16 +350,10 @@ class _H2(H2Protocol):
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
-    def _begin(self, stream_id: int) -> bool:
-        """Make room for a stream; False if the client has named a thousand that it never opened."""
-        try:
-            self.priority.insert_stream(stream_id)
-        except DuplicateStreamError:  # its priority came before it
-            pass
-        except TooManyStreamsError:
-            return False
-        else:
-            self.priority.block(stream_id)
+    def _begin(self, stream_id: int) -> None:
+        """Make room for a stream."""
+        self.priority.insert_stream(stream_id)
+        self.priority.block(stream_id)
         self.stream_buffers[stream_id] = StreamBuffer(self.context.event_class)
         self.streams[stream_id] = HTTPStream(
             self.app,
@@ -371,16 +366,14 @@ class _H2(H2Protocol):
             self.stream_send,
             stream_id,
         )
-        return True
 
     def _note_state(self, stream_id: int) -> None:
         stream, buffer = self.streams[stream_id], self.stream_buffers.get(stream_id)
         if buffer is not None and isinstance(stream, HTTPStream):
             self._states[buffer] = cast("dict[str, Any]", stream.scope["state"])
 
-    async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
-        with suppress(PriorityError):  # loops, and more streams than are kept; priorities are advice
-            await super()._priority_updated(event)
+    async def _priority_updated(self, _event: h2.events.PriorityUpdated) -> None:
+        """Leave it: RFC 9113 has done away with priorities, and to keep a thousand in order holds up every call."""
 
     def _note_taste(self, stream_id: int) -> None:
         """Note whether the client has left room for a part of a small answer, or of the end of a large one."""
