@@ -174,8 +174,8 @@ class Connection(TCPServer):
             self._settled.clear()
         await super().protocol_send(event)
 
-    async def _taken(self, state: dict[str, Any]) -> bool:
-        """Whether the client has taken all that was sent, as far as anybody can tell.
+    async def _taken(self, state: dict[str, Any], size: int) -> bool:
+        """Whether the client has taken an answer of so many bytes, as far as anybody can tell.
 
         One that has not closed its side has, as soon as the operating system has all of it.  One that has closed its
         side may be gone: then its system answers with a reset, otherwise it acknowledges.  One that has let all but
@@ -189,7 +189,7 @@ class Connection(TCPServer):
             return False
         if not self.reader.at_eof():
             return True
-        return await acknowledged(self.writer.get_extra_info("socket"))
+        return await acknowledged(self.writer.get_extra_info("socket"), size)
 
     async def _read_data(self) -> None:
         with suppress(OSError):
