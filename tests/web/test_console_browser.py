@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 from tests.api.conftest import Service as Shelf
 from tests.api.conftest import start_service
 from tests.desk import operator
+from tests.metering.conftest import postgresql_database
 from tests.people import buyer_login, fresh
 from tests.test_serve import Service
 from tests.web.conftest import DESK, PHONE, Window
@@ -29,6 +30,8 @@ from ziyan.metering.store import Store
 from ziyan.metering.store.sales import Item
 from ziyan.settings import Settings
 from ziyan.web import signing_in
+
+__all__ = ["postgresql_database"]
 
 Look = Callable[..., Window]
 NAME = "li@example.com"
@@ -131,9 +134,9 @@ def test_all_of_it_works_by_the_keyboard(look: Look, shelf: Furnished) -> None:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Store]:
+def opened(folder: Path, url: str) -> Iterator[Store]:
     """The database of a service that runs, as the command line has it."""
-    store = Store.open(Settings.load(data_dir=folder))
+    store = Store.open(Settings.load(data_dir=folder, database_url=url))
     try:
         yield store
     finally:
@@ -160,12 +163,19 @@ def left(page: Page, address: str) -> str:
     return page.locator("[data-left]").inner_text()
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_buyer_orders_calls_runs_out_renews_and_gets_an_invoice(
-    start_site: Callable[..., Service], look: Look, tmp_path_factory: pytest.TempPathFactory
+    start_site: Callable[..., Service],
+    look: Look,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgresql_database: Callable[[], str],
+    database: str,
 ) -> None:
-    service = start_site()
-    folder = next(each for each in tmp_path_factory.getbasetemp().glob("data*") if _serves(each, service))
-    with opened(folder) as store:
+    url = postgresql_database() if database == "postgresql" else ""
+    before = set(tmp_path_factory.getbasetemp().glob("data*"))
+    service = start_site(ZIYAN_DATABASE_URL=url)
+    (folder,) = {each for each in tmp_path_factory.getbasetemp().glob("data*") if each.is_dir()} - before
+    with opened(folder, url) as store:
         person = operator(store)
         account = person.do(lambda desk: apps.create_account(desk, "示例科技"))
         app = person.do(lambda desk: apps.create_app(desk, "门店小票", account_id=account.id))
@@ -226,11 +236,3 @@ def test_a_buyer_orders_calls_runs_out_renews_and_gets_an_invoice(
         assert download.value.suggested_filename == "发票.pdf"
         assert sum(package.consumed for package in list_packages(store, app.id)) == 4
         assert check(store).differences == ()
-
-
-def _serves(folder: Path, service: Service) -> bool:
-    """Whether a folder is the service's: its trial AppCode is there."""
-    if not (folder / "ziyan.db").exists():
-        return False
-    with opened(folder) as store:
-        return any(key.identifier == service.appcode for key in credentials(store, "trial"))

@@ -106,7 +106,7 @@ class Ask:
     def done(self, path: str, chinese: str, english: str) -> Response:
         """After a change: on to a page that says what was done."""
         answer = RedirectResponse(self.visit.link(path), 303)
-        self.room.say(answer, self.guest, self.text(chinese, english))
+        self.room.say(answer, self, self.text(chinese, english))
         return answer
 
 
@@ -174,11 +174,12 @@ class Room:
             answer.delete_cookie(_SAID_COOKIE, path="/")
         return answer
 
-    def say(self, answer: Response, guest: Guest, text: str) -> None:
+    def say(self, answer: Response, ask: Ask, text: str) -> None:
         """Have the next page say something.  Sealed, so that nobody else can put words there."""
-        sealed = guest.store.keyring.seal(text[:_MOST_SAID_CHARS], f"said {guest.csrf}")
+        sealed = ask.store.keyring.seal(text[:_MOST_SAID_CHARS], f"said {ask.guest.csrf}")
         content = base64.urlsafe_b64encode(sealed).decode()
-        answer.set_cookie(_SAID_COOKIE, content, max_age=60, path="/", httponly=True, samesite="lax")
+        safe = self._gate.is_tls(ask.request)
+        answer.set_cookie(_SAID_COOKIE, content, max_age=60, path="/", secure=safe, httponly=True, samesite="lax")
 
     def _said(self, request: Request, guest: Guest) -> str:
         content = request.cookies.get(_SAID_COOKIE, "")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ziyan.api.address import caller_address
 from ziyan.metering.desk import Desk, Person
 from ziyan.metering.logins import LIFE_MS, Login, Role, find_session
 from ziyan.metering.store import Store
@@ -101,10 +102,11 @@ class Gate:
 
     def allows(self, request: Request, expected: str, given: str) -> bool:
         """Whether a form was sent by a page of this service that was made for this browser."""
-        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+        if site is not None and site not in {"same-origin", "none"}:
             return False
-        origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+        # Browsers say the former over HTTPS; then a proxy that gives the host another name does no harm.
+        if site is None and origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
             return False
         return hmac.compare_digest(expected.encode(), given.encode())
 
@@ -122,25 +124,26 @@ class Gate:
         self._set(request, answer, _COOKIE, "", 0)
 
     def _set(self, request: Request, answer: Response, name: str, value: str, seconds: int | None) -> None:
-        safe = self._is_tls(request)
+        safe = self.is_tls(request)
         answer.set_cookie(
             self._name(name, safe=safe), value, max_age=seconds, path="/", secure=safe, httponly=True, samesite="lax"
         )
 
     def _cookie(self, request: Request, name: str) -> str:
-        found = request.cookies.get(self._name(name, safe=self._is_tls(request)), "")
+        found = request.cookies.get(self._name(name, safe=self.is_tls(request)), "")
         return found if len(found) <= _MOST_CHARS and found.isascii() else ""
 
     def _name(self, name: str, *, safe: bool) -> str:
         return _HOST_PREFIX + name if safe else name
 
-    def _is_tls(self, request: Request) -> bool:
+    def is_tls(self, request: Request) -> bool:
         """Whether the browser's connection is encrypted, here or at a proxy that is trusted."""
         if request.url.scheme == "https":
             return True
-        if not self._proxies or request.client is None:
+        try:
+            peer = ip_address(caller_address(request.scope))
+        except ValueError:  # the server does not know
             return False
-        peer = ip_address(request.client.host)
         trusted = any(peer in network for network in self._proxies)
         return trusted and request.headers.get("x-forwarded-proto", "").strip().lower() == "https"
 
