@@ -14,6 +14,7 @@ from ziyan.cli import (
     audit,
     backup,
     catalogue,
+    demo,
     invoices,
     ledger,
     models,
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     help_alone(root)
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND")
     buying = (accounts, apps, catalogue, orders, packages, usage, statements, invoices, notices, ledger)
-    for command in (serve, read, models, *buying, tokens, audit, backup):
+    for command in (serve, read, models, *buying, tokens, audit, backup, demo):
         command.add_parser(commands)
     return root
 
