@@ -45,8 +45,10 @@ class Service:
         self.wait_for_end()
 
     def lose_database(self) -> None:
-        """Put something else in the place of its file."""
+        """Put something else in the place of its file, and of what lies beside it while somebody has it open."""
         self.store._engine.dispose()
+        for end in ("-wal", "-shm"):
+            (self.settings.data_dir / f"ziyan.db{end}").unlink(missing_ok=True)
         (self.settings.data_dir / "ziyan.db").write_bytes(b"no database at all" * 1000)
 
     def post(

@@ -16,6 +16,7 @@ from tests.api.signers import signed
 from tests.api.test_body_memory import held, wait_for
 from tests.api.test_native import ENCODED, JPEG, PICTURE, call, problem
 from tests.api.wire import Connection, request
+from tests.desk import set_app_disabled
 from ziyan import errors
 from ziyan.api.openapi import gateway_rows
 from ziyan.api.problems import INTERNAL_ERROR, PROBLEMS, Problem, ProblemError, problem_of
@@ -35,7 +36,6 @@ from ziyan.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from tests.desk import set_app_disabled
 
 MB = 1_000_000
 

@@ -195,6 +195,8 @@ async def test_credentials_are_rotated_and_limits_set(run: Any, told: Any, refus
     assert run("apps", "notify", app["id"], "--percents", "50,0") == "percents:   50, 0\ndays:       7\n"
     assert run("apps", "notify", app["id"], "--days", "") == "percents:   50, 0\ndays:       never\n"
     assert refused("apps", "notify", app["id"], "--days", "1.5")[0] == 2
+    assert refused("apps", "notify", app["id"], "--days", ",".join(map(str, range(1, 12))))[0] == 65
+    assert run("apps", "notify", app["id"], "--percents", "0,5,50,5") == "percents:   50, 5, 0\ndays:       never\n"
     assert told("apps", "disable", app["id"])["disabled"] is True
     assert told("apps", "restrict", app["id"], "--allow", "192.0.2.1")["allowed_sources"] == ["192.0.2.1"]
     assert told("apps", "limit", app["id"], "7")["rate"] == 7

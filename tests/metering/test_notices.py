@@ -144,6 +144,13 @@ def test_a_commit_that_is_rolled_back_tells_nothing(store: Store, app: App, cloc
     assert told(store, app) == []
 
 
+def test_of_several_commits_that_reach_a_threshold_one_tells(store: Store, app: App, clock: Clock) -> None:
+    change(store, packages.grant(store, app.id, 50), consumed=40)
+    for _ in range(3):
+        store.transact(lambda connection: notices.after_commit(connection, app.id, clock.moment), write=True)
+    assert [details["left"] for _, details in told(store, app)] == [10]
+
+
 # --- looking --------------------------------------------------------------------------------------------------
 
 

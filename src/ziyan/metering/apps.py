@@ -22,6 +22,7 @@ GRACE_HOURS: Final = 168
 MOST_GRACE_HOURS: Final = 24 * 366
 #: Keys that an app may have at a time, so that nobody fills the database.
 MOST_KEYS: Final = 50
+MOST_THRESHOLDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ def change_app(desk: Desk, app_id: str, change: AppChange) -> App:
     said = {name: value for name in AppChange.__dataclass_fields__ if (value := getattr(change, name)) is not None}
     if "rate" in said:
         said["rate"] = said["rate"] or None
+    for thresholds in {"notify_percents", "notify_days"} & said.keys():
+        said[thresholds] = tuple(sorted(set(said[thresholds]), reverse=True))
     after = replace(before, **said)
     table.change_app(desk.connection, after, now_ms())
     desk.note("app.change", app_id, AppView.of(before), AppView.of(after))
@@ -227,3 +230,5 @@ def _check(change: AppChange) -> None:
         raise ConflictError("Percents are between 0 and 100")
     if any(not 0 < days <= 366 for days in change.notify_days or ()):
         raise ConflictError("Days are between 1 and 366")
+    if max(len(change.notify_percents or ()), len(change.notify_days or ())) > MOST_THRESHOLDS:
+        raise ConflictError(f"At most {MOST_THRESHOLDS} thresholds can be set")

@@ -15,6 +15,8 @@ from ziyan.metering.store import Store
 from ziyan.settings import Settings
 from ziyan.web.docs import Docs
 from ziyan.web.rendering import Renderer
+from ziyan.web.sessions import Gate
+from ziyan.web.signing_in import SigningIn
 from ziyan.web.static_files import StaticFiles
 from ziyan.web.try_page import TryPage
 
@@ -22,7 +24,7 @@ _SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png
 
 
 def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memory: BodyMemory) -> None:
-    """Serve the try page and the documentation beside the API.
+    """Serve the try page, the documentation and the pages of people who sign in, beside the API.
 
     Args:
         app: The service.
@@ -43,3 +45,5 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
         ("/docs/{name}", docs.page),
     ):
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
+    gate = Gate(settings, store)
+    app.router.routes += SigningIn(settings, gate, renderer, memory).routes()
