@@ -7,5 +7,16 @@ from typing import Final
 #: Role → address and name of each section, in both languages; the first is where one comes after signing in.
 NAVIGATION: Final[dict[str, tuple[tuple[str, tuple[str, str]], ...]]] = {
     "buyer": (),
-    "operator": (),
+    "operator": (
+        ("/admin", ("概览", "Overview")),
+        ("/admin/accounts", ("账户", "Accounts")),
+        ("/admin/apps", ("应用", "Apps")),
+        ("/admin/orders", ("订单", "Orders")),
+        ("/admin/invoices", ("发票", "Invoices")),
+        ("/admin/catalogue", ("套餐目录", "Catalogue")),
+        ("/admin/usage", ("用量", "Usage")),
+        ("/admin/notices", ("未送达的通知", "Failed notices")),
+        ("/admin/audit", ("审计日志", "Audit log")),
+        ("/admin/health", ("服务状态", "Health")),
+    ),
 }

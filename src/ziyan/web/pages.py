@@ -11,10 +11,14 @@ from starlette.types import ASGIApp
 
 import ziyan
 from ziyan.api.body import BodyMemory
+from ziyan.metering.logins import Role
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.admin import routes as admin
+from ziyan.web.admin.watch import Pulse
 from ziyan.web.docs import Docs
 from ziyan.web.rendering import Renderer
+from ziyan.web.rooms import Room
 from ziyan.web.sessions import Gate
 from ziyan.web.signing_in import SigningIn
 from ziyan.web.static_files import StaticFiles
@@ -23,7 +27,7 @@ from ziyan.web.try_page import TryPage
 _SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png"
 
 
-def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memory: BodyMemory) -> None:
+def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memory: BodyMemory, pulse: Pulse) -> None:
     """Serve the try page, the documentation and the pages of people who sign in, beside the API.
 
     Args:
@@ -32,6 +36,7 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
         store: Where the trial AppCode is.
         ocr: What ``/ocr`` is answered by; the form of a browser without scripts goes there too.
         memory: What bodies of requests are counted in.
+        pulse: How the engine did of late.
     """
     files = StaticFiles(extra=(_SAMPLE_PICTURE,))
     renderer = Renderer(settings, files)
@@ -47,3 +52,5 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
     gate = Gate(settings, store)
     app.router.routes += SigningIn(settings, gate, renderer, memory).routes()
+    office = Room(settings, gate, renderer, memory, Role.OPERATOR)
+    app.router.routes += admin.routes(office, pulse, store)
