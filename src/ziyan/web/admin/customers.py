@@ -13,6 +13,7 @@ from ziyan.metering import apps, logins, passwords, selling
 from ziyan.metering.apps import AppChange
 from ziyan.metering.desk import Desk
 from ziyan.metering.logins import Login, Role
+from ziyan.metering.packages import GRANT_MONTHS
 from ziyan.metering.store import apps as table
 from ziyan.metering.store import lists, overview, packages, sales
 from ziyan.metering.store import logins as login_table
@@ -27,7 +28,7 @@ from ziyan.web.admin.parts import Names, Time, badge, link, name_of, whole_of
 from ziyan.web.admin.sales import order_columns
 from ziyan.web.admin.usage import chart_of_days, event_columns
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, every
+from ziyan.web.tables import Column, Table, asked_slice, every
 
 LoginWork = Callable[[Desk, Login], Login]
 
@@ -172,7 +173,9 @@ async def show_app(ask: Ask) -> Response:
 
     app, names, owned, sums, items, left = await ask.read(look)
     events = await ask.read(
-        lambda desk: lists.events_page(desk.connection, Asked(20), app_id, since=time.since, until=time.until)
+        lambda desk: lists.events_page(
+            desk.connection, asked_slice(ask, "call", 20), app_id, since=time.since, until=time.until
+        )
     )
     package_table = Table.of(ask, package_columns(ask, now_ms()), owned[::-1], name="package")
     event_table = Table.sliced(ask, event_columns(ask), events, name="call")
@@ -189,7 +192,7 @@ async def show_app(ask: Ask) -> Response:
         package_table=package_table,
         event_table=event_table if may(ask, Scope.USAGE_READ) else None,
         chart=chart_of_days(ask, time, sums) if may(ask, Scope.USAGE_READ) else None,
-        months=selling.GRANT_MONTHS,
+        months=GRANT_MONTHS,
     )
 
 
@@ -266,8 +269,8 @@ def package_columns(ask: Ask, now: int) -> list[Column[Package]]:
         Column("calls", ("次数", "Calls"), lambda package: package.calls, "number"),
         Column("consumed", ("已用", "Used"), lambda package: package.consumed, "number"),
         Column("left", ("剩余", "Left"), lambda package: package.left, "number"),
-        Column("from", ("生效", "From"), lambda package: package.valid_from, "moment"),
-        Column("to", ("到期", "Expires"), lambda package: package.valid_to, "moment"),
+        Column("from", ("生效", "From"), lambda package: package.valid_from, "day"),
+        Column("to", ("有效至", "Last day"), lambda package: package.valid_to - 1, "day"),
     ]
 
 

@@ -23,16 +23,17 @@ _ITEM_ID_CHARS: Final = 32
 
 def order_columns(ask: Ask, names: Names, *, account: bool = True) -> list[Column[Order]]:
     """Columns of a table of orders."""
+    owner: list[Column[Order]] = [
+        Column(
+            "account",
+            ("账户", "Account"),
+            lambda order: names.accounts.get(order.account_id, ""),
+            show=lambda order: names.account(ask, order.account_id),
+        )
+    ]
     return [
         Column("id", ("订单", "Order"), lambda order: order.id, show=lambda order: _order_link(ask, order)),
-        *(
-            [Column[Order](
-                "account", ("账户", "Account"), lambda order: names.accounts.get(order.account_id, ""),
-                show=lambda order: names.account(ask, order.account_id),
-            )]
-            if account
-            else []
-        ),
+        *(owner if account else []),
         Column(
             "app", ("应用", "App"), lambda order: names.apps[order.app_id].name,
             show=lambda order: names.app(ask, order.app_id),

@@ -19,7 +19,7 @@ from ziyan.metering.store.overview import Sum
 from ziyan.metering.store.usage import Event
 from ziyan.metering.times import HOUR_MS, day_of, now_ms
 from ziyan.web.admin.parts import Names, Time, badge
-from ziyan.web.charts import MOST_SERIES, Chart, Point
+from ziyan.web.charts import Chart, Point
 from ziyan.web.rooms import Ask
 from ziyan.web.tables import Column, Table
 
@@ -103,14 +103,8 @@ async def show_usage(ask: Ask) -> Response:
             ask, "codes", ask.text("没有成功的，按原因", "Not answered, by reason"), _failed(by_app), _code
         ),
     ]
-    return ask.page(
-        "admin_usage.html",
-        time=time,
-        charts=charts,
-        table=table,
-        names=names,
-        asked={"account": ask.query("account"), "app": ask.query("app")},
-    )
+    asked = {name: ask.query(name) for name in ("account", "app")}
+    return ask.page("admin_usage.html", time=time, charts=charts, table=table, names=names, asked=asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +155,7 @@ def chart_of_hours(ask: Ask, time: Time, sums: Sequence[Sum]) -> Chart:
         start, code = each.key
         found[start][outcome(code)] += each.calls
     hours = range(time.since // HOUR_MS * HOUR_MS, min(time.until, now_ms()), HOUR_MS)
-    points = [Point(f"{_local(ask, hour):%m-%d %H:%M}", list(found[hour].values())) for hour in hours]
+    points = [Point(f"{local(ask, hour):%m-%d %H:%M}", list(found[hour].values())) for hour in hours]
     return _chart(ask, "hours", ask.text("每小时的调用", "Calls by hour"), ask.text("小时", "Hour"), points)
 
 
@@ -169,7 +163,7 @@ def chart_of_clock(ask: Ask, sums: Sequence[Sum]) -> Chart:
     """Calls by the hour of the day."""
     found = [0] * 24
     for each in sums:
-        found[_local(ask, each.key[0]).hour] += each.calls
+        found[local(ask, each.key[0]).hour] += each.calls
     points = [Point(f"{hour:02}:00", [calls]) for hour, calls in enumerate(found)]
     title = ask.text("一天里的时段", "By time of day")
     return Chart("clock", title, ask.text("时段", "Time"), [ask.text("调用", "calls")], points)
@@ -198,7 +192,7 @@ def chart_of_shares(
     for each in sums:
         found[label(each.key)] += each.calls
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    most = 2 * MOST_SERIES
+    most = 5  # so many labels fit below the bars
     if len(ranked) > most:
         rest = sum(calls for _, calls in ranked[most - 1 :])
         ranked = [*ranked[: most - 1], (ask.text("其余", "all others"), rest)]
@@ -231,5 +225,6 @@ def _code(key: tuple[Any, ...]) -> str:
     return str(key[-1])
 
 
-def _local(ask: Ask, moment: int) -> datetime:
+def local(ask: Ask, moment: int) -> datetime:
+    """A moment in the store's zone."""
     return datetime.fromtimestamp(moment / 1000, ask.store.zone)

@@ -7,7 +7,7 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -157,9 +157,9 @@ async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
     answered = sorted(pace.ms for pace in paces if pace.code == "ok")
     return ask.page(
         "admin_health.html",
-        status=status,
+        engine=status,
         database=store.dialect,
-        charts=[_queue_chart(ask, pulse.looks), _time_chart(ask, sums, last), _spread_chart(ask, answered)],
+        charts=[_queue_chart(ask, pulse.looks), _time_chart(ask, sums), _spread_chart(ask, answered)],
         calls=len(paces),
         most=_NEWEST,
         quantiles=[(share, quantile(answered, share)) for share in (50, 95, 99)],
@@ -180,11 +180,12 @@ def _queue_chart(ask: Ask, looks: Iterable[Look]) -> Chart:
     return Chart("queue", title, ask.text("时间", "Time"), series, points, lines=True)
 
 
-def _time_chart(ask: Ask, sums: Sequence[Sum], last: int) -> Chart:
-    means = {each.key[0]: round(each.ms / each.calls) for each in sums}
+def _time_chart(ask: Ask, sums: Sequence[Sum]) -> Chart:
     points = [
-        Point(f"{datetime.fromtimestamp(hour / 1000, ask.store.zone):%m-%d %H:%M}", [means.get(hour, 0)])
-        for hour in range(last - 2 * DAY_MS, last, HOUR_MS)
+        Point(
+            f"{datetime.fromtimestamp(each.key[0] / 1000, ask.store.zone):%m-%d %H:%M}", [round(each.ms / each.calls)]
+        )
+        for each in sums
     ]
     title = ask.text("成功调用的平均耗时，最近两天", "Mean time of answered calls, two days")
     return Chart("means", title, ask.text("小时", "Hour"), ["ms"], points, lines=True, unit=" ms")
@@ -196,7 +197,7 @@ _EDGES: Final = (50, 100, 200, 300, 500, 1000, 2000, 5000, 10_000)
 def _spread_chart(ask: Ask, answered: Sequence[int]) -> Chart:
     edges = (0, *_EDGES, 1 << 60)
     points = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         label = f"{low:,}–{high:,}" if high in _EDGES else f"≥ {low:,}"
         points.append(Point(label, [sum(low <= ms < high for ms in answered)]))
     title = ask.text("最近的成功调用，按耗时（毫秒）", "Newest answered calls by time, ms")
