@@ -214,9 +214,9 @@ async def limit_app(ask: Ask) -> Response:
     except ValueError:
         raise ConflictError("A rate is between 0 and 1000000 calls a second") from None
     app = await ask.change(lambda desk: apps.change_app(desk, app_id, AppChange(rate=rate)))
-    done = (f"限速已改为每秒 {app.rate:g} 次。", f"It may now make {app.rate:g} calls a second.")
-    if app.rate is None:
-        done = ("限速已改回默认值。", "Its rate is the default again.")
+    done = ("限速已改回默认值。", "Its rate is the default again.")
+    if app.rate is not None:
+        done = (f"限速已改为每秒 {app.rate:g} 次。", f"It may now make {app.rate:g} calls a second.")
     return ask.done(f"/admin/apps/{app_id}", *done)
 
 

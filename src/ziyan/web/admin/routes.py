@@ -16,7 +16,7 @@ from ziyan.web.rooms import MOST_FORM_BYTES, Handler, Room
 S = Scope
 _NAMES = (S.ACCOUNTS_READ, S.APPS_READ)
 #: Address, scopes and handler of what is shown.
-_SHOWN = (
+SHOWN = (
     ("/admin", _NAMES, watch.show_first),
     ("/admin/accounts", (*_NAMES, S.USAGE_READ), customers.show_accounts),
     ("/admin/accounts/{account_id}", _NAMES, customers.show_account),
@@ -34,7 +34,7 @@ _SHOWN = (
     ("/admin/audit", (S.AUDIT_READ,), watch.show_audit),
 )
 #: Address, scope and handler of what is changed.
-_CHANGED = (
+CHANGED = (
     ("/admin/accounts/create", S.ACCOUNTS_WRITE, customers.create_account),
     ("/admin/accounts/{account_id}/rename", S.ACCOUNTS_WRITE, customers.rename_account),
     ("/admin/accounts/{account_id}/logins", S.ACCOUNTS_WRITE, customers.create_login),
@@ -61,14 +61,14 @@ _UPLOADS = (papers.issue_invoice, papers.attach_file)
 def routes(room: Room, pulse: Pulse, store: Store) -> list[BaseRoute]:
     """Every page of the operator."""
     health: Handler = partial(watch.show_health, pulse=pulse, store=store)
-    shown = (*_SHOWN, ("/admin/health", (S.USAGE_READ,), health))
+    shown = (*SHOWN, ("/admin/health", (S.USAGE_READ,), health))
     changed = [
         room.route(
             path,
             change=needs((scope,), handler),
             most=papers.MOST_UPLOAD if handler in _UPLOADS else MOST_FORM_BYTES,
         )
-        for path, scope, handler in _CHANGED
+        for path, scope, handler in CHANGED
     ]
     # What is changed comes first: /admin/accounts/create is no account.
     return [*changed, *(room.route(path, needs(scopes, handler)) for path, scopes, handler in shown)]

@@ -25,7 +25,7 @@ from ziyan.metering.times import DAY_MS, HOUR_MS, day_start, hour_start, now_ms
 from ziyan.metering.tokens import Scope
 from ziyan.web.admin.doors import may
 from ziyan.web.admin.parts import Names, Time, link
-from ziyan.web.admin.usage import chart_of_days
+from ziyan.web.admin.usage import chart_of_days, local
 from ziyan.web.charts import Chart, Point
 from ziyan.web.rooms import Ask
 from ziyan.web.tables import Column, Table, asked_slice, every
@@ -172,21 +172,14 @@ def quantile(ordered: Sequence[int], percent: int) -> int:
 
 
 def _queue_chart(ask: Ask, looks: Iterable[Look]) -> Chart:
-    points = [
-        Point(f"{datetime.fromtimestamp(x.at / 1000, ask.store.zone):%H:%M:%S}", [x.queued, x.busy]) for x in looks
-    ]
+    points = [Point(f"{local(ask, x.at):%H:%M:%S}", [x.queued, x.busy]) for x in looks]
     series = [ask.text("排队的图片", "pictures waiting"), ask.text("正在识别", "being read")]
     title = ask.text("队列，最近一小时", "The queue, last hour")
     return Chart("queue", title, ask.text("时间", "Time"), series, points, lines=True)
 
 
 def _time_chart(ask: Ask, sums: Sequence[Sum]) -> Chart:
-    points = [
-        Point(
-            f"{datetime.fromtimestamp(each.key[0] / 1000, ask.store.zone):%m-%d %H:%M}", [round(each.ms / each.calls)]
-        )
-        for each in sums
-    ]
+    points = [Point(f"{local(ask, each.key[0]):%m-%d %H:%M}", [round(each.ms / each.calls)]) for each in sums]
     title = ask.text("成功调用的平均耗时，最近两天", "Mean time of answered calls, two days")
     return Chart("means", title, ask.text("小时", "Hour"), ["ms"], points, lines=True, unit=" ms")
 
