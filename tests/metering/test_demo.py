@@ -12,11 +12,11 @@ from sqlalchemy import Connection, func, select
 from tests.metering.conftest import Clock
 from ziyan.cli import main
 from ziyan.errors import ConflictError
-from ziyan.metering import demo, invoices, ledger, notices, orders, usage
+from ziyan.metering import demo, invoices, ledger, notices, orders, passwords, usage
 from ziyan.metering.credentials import credentials, list_apps, register_app
 from ziyan.metering.demo_sales import NONE, Bought, Buyer, Sums, fitting
 from ziyan.metering.demo_traffic import OUTCOMES
-from ziyan.metering.store import Store, bulk, packages
+from ziyan.metering.store import Store, bulk, logins, packages
 from ziyan.metering.store.sales import Item
 from ziyan.metering.store.schema import audit_log, outbox, usage_events, usage_rollups
 from ziyan.metering.store.schema import notices as notice_rows
@@ -31,6 +31,8 @@ def test_the_ledger_of_a_demo_is_clean_and_its_sums_are_its_events(store: Store)
     filled = demo.fill(store, calls=CALLS, told=told.append)
     assert (filled.accounts, filled.apps, filled.calls) == (9, 13, CALLS)
     assert told[-1] == CALLS
+    assert passwords.matches(store.transact(lambda c: logins.by_name(c, demo.BUYER)).password, filled.password)
+    assert filled.password not in repr(filled)
     assert told == sorted(told)
     report = ledger.check(store)
     assert report.differences == ()

@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> None:
 
 def run(settings: Settings, args: argparse.Namespace) -> int:
     """Fill a database that is empty, and say what it has."""
-    from ziyan.metering.demo import fill  # brings SQLAlchemy and NumPy, which few commands need
+    from ziyan.metering.demo import BUYER, fill  # brings SQLAlchemy and NumPy, which few commands need
 
     def told(made: int) -> None:
         if sys.stderr.isatty():
@@ -45,5 +45,6 @@ def run(settings: Settings, args: argparse.Namespace) -> int:
     with opened(settings) as store:
         filled = fill(store, calls=args.events, seed=args.seed, told=told)
     print(f"{filled.accounts} accounts, {filled.apps} apps, {filled.packages} packages, {filled.calls:,} calls")
+    print(f"as a buyer:  name {BUYER}, password {filled.password} (shown this once)")
     print(f"look at it:  ZIYAN_DATA_DIR={settings.data_dir} scripts/serve")
     return 0

@@ -7,7 +7,7 @@ those of a real service do: ``ziyan ledger check`` is clean.  Only an empty data
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,11 +15,13 @@ import numpy as np
 from sqlalchemy import Connection
 
 from ziyan.errors import ConflictError
-from ziyan.metering import catalogue
+from ziyan.metering import catalogue, passwords
 from ziyan.metering.credentials import new_app, register_in
-from ziyan.metering.demo_papers import Client, Papers
+from ziyan.metering.demo_papers import OPERATOR, Client, Papers
 from ziyan.metering.demo_sales import NONE, Bought, Buyer, Sums, charge, fitting
 from ziyan.metering.demo_traffic import LEARNING, OK, OUTCOMES, Caller, Calls, Numbers, Traffic, day_starts
+from ziyan.metering.desk import Person
+from ziyan.metering.logins import Role, create_login
 from ziyan.metering.store import Store, apps, bulk
 from ziyan.metering.store.apps import Account
 from ziyan.metering.store.schema import usage_events, usage_rollups
@@ -41,6 +43,8 @@ CUSTOMERS: Final = (
     ("小满财务", "票据助手", Caller(4, 4.0, 0.3, mix=LEARNING, begins=0.45), True),
     ("独立开发者 林间", "截图翻译", Caller(1.5, 5.0, 1.3, mix=LEARNING, begins=0.7), False),
 )
+#: Who signs in to the console of the account with the most to see.
+BUYER: Final = "buyer"
 _EVENT_COLUMNS: Final = (
     *("at", "id", "app_id", "account_id", "package_id", "status", "code", "billed", "ms", "bytes_in"),
 )
@@ -58,12 +62,14 @@ class Filled:
         apps: How many apps.
         packages: How many packages.
         calls: How many calls.
+        password: Of the buyer ``BUYER``.
     """
 
     accounts: int
     apps: int
     packages: int
     calls: int
+    password: str = field(repr=False)
 
 
 def fill(store: Store, *, calls: int, seed: int = 1, told: Callable[[int], None] = lambda _made: None) -> Filled:
@@ -95,7 +101,10 @@ def fill(store: Store, *, calls: int, seed: int = 1, told: Callable[[int], None]
         told(made)
     papers = Papers(clients, year.close(), now)
     store.transact(lambda connection: papers.store(connection, store), write=True)
-    return Filled(len({client.account_id for client in clients}), len(clients), len(year.shelf), made)
+    new = passwords.fresh()
+    buyer = Person(store, OPERATOR)
+    buyer.do(lambda desk: create_login(desk, BUYER, Role.BUYER, new, clients[2].account_id))
+    return Filled(len({client.account_id for client in clients}), len(clients), len(year.shelf), made, new.text)
 
 
 def _open(connection: Connection, store: Store, traffic: Traffic) -> list[Client]:

@@ -16,6 +16,7 @@ from ziyan.metering.store import Store
 from ziyan.settings import Settings
 from ziyan.web.admin import routes as admin
 from ziyan.web.admin.watch import Pulse
+from ziyan.web.console.routes import console_routes
 from ziyan.web.docs import Docs
 from ziyan.web.rendering import Renderer
 from ziyan.web.rooms import Room
@@ -51,6 +52,8 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
     ):
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
     gate = Gate(settings, store)
-    app.router.routes += SigningIn(settings, gate, renderer, memory).routes()
+    signing_in = SigningIn(settings, gate, renderer, memory)
+    app.router.routes += signing_in.routes()
+    app.router.routes += console_routes(Room(settings, gate, renderer, memory, Role.BUYER), signing_in.confirm)
     office = Room(settings, gate, renderer, memory, Role.OPERATOR)
     app.router.routes += admin.routes(office, pulse, store)

@@ -66,7 +66,7 @@ async def show_accounts(ask: Ask) -> Response:
         Column("id", ("编号", "Identifier"), lambda each: each.id, "code"),
     ]  # fmt: skip
     shown = Table.of(ask, columns, accounts)
-    return shown.csv("accounts") if shown.wants_csv else ask.page("admin_accounts.html", table=shown)
+    return shown.csv("accounts") if shown.wants_csv else ask.page("admin/accounts.html", table=shown)
 
 
 async def create_account(ask: Ask) -> Response:
@@ -101,7 +101,7 @@ async def show_account(ask: Ask) -> Response:
         if shown.wants_csv:
             return shown.csv(file_name)
     return ask.page(
-        "admin_account.html",
+        "admin/account.html",
         account=account,
         app_table=app_table,
         order_table=order_table if sees["orders"] else None,
@@ -124,14 +124,14 @@ async def create_login(ask: Ask) -> Response:
     account_id, name = ask.path("account_id"), name_of(ask)
     new = await asyncio.to_thread(passwords.fresh)
     login = await ask.change(lambda desk: logins.create_login(desk, name, Role.BUYER, new, account_id))
-    return ask.page("admin_password.html", login=login, password=new.text, account_id=account_id)
+    return ask.page("admin/password.html", login=login, password=new.text, account_id=account_id)
 
 
 async def reset_login(ask: Ask) -> Response:
     """Give a buyer's login another password, and show it, once."""
     new = await asyncio.to_thread(passwords.fresh)
     login = await _change_login(ask, lambda desk, login: logins.reset_password(desk, login.id, new))
-    return ask.page("admin_password.html", login=login, password=new.text, account_id=login.account_id)
+    return ask.page("admin/password.html", login=login, password=new.text, account_id=login.account_id)
 
 
 async def switch_login(ask: Ask) -> Response:
@@ -148,7 +148,7 @@ async def show_apps(ask: Ask) -> Response:
     """Every app."""
     names = await ask.read(Names.of)
     shown = Table.of(ask, app_columns(ask, names), list(names.apps.values())[::-1])
-    return shown.csv("apps") if shown.wants_csv else ask.page("admin_apps.html", table=shown)
+    return shown.csv("apps") if shown.wants_csv else ask.page("admin/apps.html", table=shown)
 
 
 async def create_app(ask: Ask) -> Response:
@@ -183,7 +183,7 @@ async def show_app(ask: Ask) -> Response:
         if shown.wants_csv:
             return shown.csv(file_name)
     return ask.page(
-        "admin_app.html",
+        "admin/app.html",
         app=app,
         account=names.account(ask, app.account_id),
         state=badge(ask, _APP_STATES, "off" if app.disabled else "on"),

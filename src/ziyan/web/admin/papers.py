@@ -53,7 +53,7 @@ async def show_invoices(ask: Ask) -> Response:
     shown = Table.of(ask, columns, found)
     if shown.wants_csv:
         return shown.csv("invoices")
-    return ask.page("admin_invoices.html", table=shown, state=state or "", states=INVOICE_STATES)
+    return ask.page("admin/invoices.html", table=shown, state=state or "", states=INVOICE_STATES)
 
 
 async def show_invoice(ask: Ask) -> Response:
@@ -66,7 +66,7 @@ async def show_invoice(ask: Ask) -> Response:
     names, invoice, file = await ask.read(look)
     order = invoice.order_id and link(ask, f"/admin/orders/{invoice.order_id}", invoice.order_id[:8])
     return ask.page(
-        "admin_invoice.html",
+        "admin/invoice.html",
         invoice=invoice,
         account=names.account(ask, invoice.account_id),
         order=order,

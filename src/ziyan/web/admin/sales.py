@@ -62,7 +62,7 @@ async def show_orders(ask: Ask) -> Response:
     table = Table.of(ask, order_columns(ask, names), orders)
     if table.wants_csv:
         return table.csv("orders")
-    return ask.page("admin_orders.html", table=table, state=state or "", states=ORDER_STATES)
+    return ask.page("admin/orders.html", table=table, state=state or "", states=ORDER_STATES)
 
 
 async def show_order(ask: Ask) -> Response:
@@ -74,7 +74,7 @@ async def show_order(ask: Ask) -> Response:
 
     names, order, package = await ask.read(look)
     return ask.page(
-        "admin_order.html",
+        "admin/order.html",
         order=order,
         package=package,
         names=names,
@@ -147,7 +147,7 @@ async def show_catalogue(ask: Ask) -> Response:
         ),
     ]  # fmt: skip
     table = Table.of(ask, columns, items)
-    return table.csv("catalogue") if table.wants_csv else ask.page("admin_catalogue.html", table=table)
+    return table.csv("catalogue") if table.wants_csv else ask.page("admin/catalogue.html", table=table)
 
 
 async def show_item(ask: Ask) -> Response:
@@ -156,7 +156,7 @@ async def show_item(ask: Ask) -> Response:
     def look(desk: Desk) -> Item:
         return catalogue.item_in(desk.connection, ask.path("item_id"))
 
-    return ask.page("admin_item.html", item=await ask.read(look))
+    return ask.page("admin/item.html", item=await ask.read(look))
 
 
 async def put_item(ask: Ask) -> Response:

@@ -104,7 +104,7 @@ async def show_usage(ask: Ask) -> Response:
         ),
     ]
     asked = {name: ask.query(name) for name in ("account", "app")}
-    return ask.page("admin_usage.html", time=time, charts=charts, table=table, names=names, asked=asked)
+    return ask.page("admin/usage.html", time=time, charts=charts, table=table, names=names, asked=asked)
 
 
 @dataclass(frozen=True, slots=True)

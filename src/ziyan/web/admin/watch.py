@@ -87,7 +87,7 @@ async def show_first(ask: Ask) -> Response:
     waiting, size, sums, income = await ask.read(look)
     by_day = {start: sum(each.billed for each in sums if each.key[0] == start) for start in {s.key[0] for s in sums}}
     return ask.page(
-        "admin_first.html",
+        "admin/first.html",
         waiting=waiting if may(ask, Scope.ORDERS_READ) else None,
         size=size,
         chart=chart_of_days(ask, time, sums) if may(ask, Scope.USAGE_READ) else None,
@@ -120,7 +120,7 @@ async def show_notices(ask: Ask) -> Response:
         Column("error", ("原因", "Reason"), lambda each: each.error),
     ]  # fmt: skip
     table = Table.of(ask, columns, failures)
-    return table.csv("notices") if table.wants_csv else ask.page("admin_notices.html", table=table)
+    return table.csv("notices") if table.wants_csv else ask.page("admin/notices.html", table=table)
 
 
 async def show_audit(ask: Ask) -> Response:
@@ -139,7 +139,7 @@ async def show_audit(ask: Ask) -> Response:
         Column("change", ("改动", "Change"), _change, show=lambda entry: _changes(ask, entry)),
     ]  # fmt: skip
     table = Table.sliced(ask, columns, found)
-    return table.csv("audit") if table.wants_csv else ask.page("admin_audit.html", table=table, about=about)
+    return table.csv("audit") if table.wants_csv else ask.page("admin/audit.html", table=table, about=about)
 
 
 async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
@@ -156,7 +156,7 @@ async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
     sums, paces = await ask.read(look)
     answered = sorted(pace.ms for pace in paces if pace.code == "ok")
     return ask.page(
-        "admin_health.html",
+        "admin/health.html",
         engine=status,
         database=store.dialect,
         charts=[_queue_chart(ask, pulse.looks), _time_chart(ask, sums), _spread_chart(ask, answered)],

@@ -1,4 +1,4 @@
-"""People who sign in to the pages, and their sessions."""
+"""People who sign in to the pages, and their sessions; calls that failed are found at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add tables."""
+    """Add tables and an index."""
     _logins()
     _sessions()
+    failed = sa.text("status >= 300")
+    columns = ["account_id", "at", "id"]
+    op.create_index("ix_usage_events_failed", "usage_events", columns, sqlite_where=failed, postgresql_where=failed)
 
 
 def _logins() -> None:
