@@ -47,7 +47,7 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     shared = settings, engine, store, fetcher, calls, Rates.from_settings(settings)
     marketplace = Marketplace(*shared)
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
-    add_management(app, settings, store)
+    add_management(app, settings, store)  # before the native API, which answers for all other paths under /v1
     app.router.routes.append(Route("/v1/{path:path}", Native(*shared), name="native"))
     app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
     add_pages(app, settings, store, marketplace, calls.memory)

@@ -12,6 +12,7 @@ import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -30,6 +31,7 @@ from ziyan.engine.local import LocalEngine
 from ziyan.errors import SettingsError
 from ziyan.metering.catalogue import ensure_catalogue
 from ziyan.metering.credentials import Registration, ensure_trial_app
+from ziyan.metering.logins import OPERATOR_NAME, ensure_operator
 from ziyan.metering.packages import ensure_trial_package
 from ziyan.metering.store import Store
 from ziyan.ocr.models import locate
@@ -62,21 +64,26 @@ def serve(settings: Settings) -> None:
         ensure_catalogue(store)
         trial = ensure_trial_app(store)
         ensure_trial_package(store, trial.app.id, settings.trial_calls)
+        password = ensure_operator(store)
         with listen(settings.host, settings.port) as listener:
-            asyncio.run(_serve(settings, store, listener, trial, tls))
+            asyncio.run(_serve(settings, store, listener, partial(welcome, trial=trial, password=password), tls))
     finally:
         store.close()
 
 
 async def _serve(
-    settings: Settings, store: Store, listener: socket.socket, trial: Registration, tls: ssl.SSLContext | None
+    settings: Settings,
+    store: Store,
+    listener: socket.socket,
+    said: Callable[[Settings, socket.socket], str],
+    tls: ssl.SSLContext | None,
 ) -> None:
     stop = _stop_signal()
     engine = LocalEngine.from_settings(settings, eager=True)
     try:
         if not await _started(engine, stop):
             return
-        sys.stdout.write(welcome(settings, listener, trial))
+        sys.stdout.write(said(settings, listener))
         sys.stdout.flush()
         app = create_app(settings, engine, store)
         await serve_app(app, listener, grace=settings.deadline + _GRACE_SECONDS, shutdown=stop.wait, tls=tls)
@@ -187,8 +194,15 @@ def _bound(family: int, kind: int, address: tuple[object, ...]) -> socket.socket
     return listener
 
 
-def welcome(settings: Settings, listener: socket.socket, trial: Registration) -> str:
-    """What is printed once the service is ready: its address, the trial AppCode, and a command to try it with."""
+def welcome(settings: Settings, listener: socket.socket, trial: Registration, password: str | None = None) -> str:
+    """What is printed once the service is ready: its address, the trial AppCode, and a command to try it with.
+
+    Args:
+        settings: The service's.
+        listener: Where it listens.
+        trial: The trial app.
+        password: Of the operator's login, if it was just made: nothing else ever shows it.
+    """
     port = listener.getsockname()[1]
     host = _EVERY_ADDRESS.get(settings.host, settings.host)
     scheme, trust = ("https", ["-k"]) if settings.tls_cert else ("http", [])  # no certificate names a bare address
@@ -208,9 +222,18 @@ def welcome(settings: Settings, listener: socket.socket, trial: Registration) ->
     ]
     return (
         f"\nZiyan {ziyan.__version__} is ready at {address}{moved}\n"
-        f"Trial AppCode: {trial.appcode}{disabled}\n\n"
+        f"Trial AppCode: {trial.appcode}{disabled}\n"
+        f"{_operator(address, password)}\n"
         f"Try it:\n  {shlex.join(command)}\n\nCtrl-C stops it.\n"
     )
+
+
+def _operator(address: str, password: str | None) -> str:
+    """Where the operator signs in, and with what, where that was just made."""
+    where = f"Sign in as the operator: {address}/signin"
+    if password is None:
+        return f"{where}\n"
+    return f"{where}\n  name {OPERATOR_NAME}, password {password} (shown this once; change it there)\n"
 
 
 def _stop_signal() -> asyncio.Event:

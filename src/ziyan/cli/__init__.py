@@ -16,6 +16,7 @@ from ziyan.cli import (
     catalogue,
     invoices,
     ledger,
+    logins,
     models,
     notices,
     orders,
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     help_alone(root)
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND")
     buying = (accounts, apps, catalogue, orders, packages, usage, statements, invoices, notices, ledger)
-    for command in (serve, read, models, *buying, tokens, audit, backup):
+    for command in (serve, read, models, *buying, tokens, logins, audit, backup):
         command.add_parser(commands)
     return root
 

@@ -1,6 +1,6 @@
 """How records look outside: in JSON of the admin and buyer APIs and of the command line, and in the audit log.
 
-None but ``SecretKeyView`` and ``SecretTokenView`` shows a secret.  Moments are RFC 3339 in UTC, amounts whole fen.
+None but those named ``Secret…`` shows a secret.  Moments are RFC 3339 in UTC, amounts whole fen.
 """
 
 from __future__ import annotations
@@ -270,6 +270,24 @@ class SecretTokenView(TokenView):
     """A token with what its holder sends, which is shown once."""
 
     token: str
+
+
+class LoginView(View):
+    """Somebody who signs in to the pages."""
+
+    id: str
+    account_id: str | None
+    name: str
+    role: str
+    created_at: Moment
+    disabled_at: Moment | None
+    used_at: Moment | None
+
+
+class SecretLoginView(LoginView):
+    """A login with its password, which is shown once."""
+
+    password: str
 
 
 class EntryView(View):

@@ -11,10 +11,15 @@ from starlette.types import ASGIApp
 
 import ziyan
 from ziyan.api.body import BodyMemory
+from ziyan.metering.logins import Role
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.console.routes import console_routes
 from ziyan.web.docs import Docs
 from ziyan.web.rendering import Renderer
+from ziyan.web.rooms import Room
+from ziyan.web.sessions import Gate
+from ziyan.web.signing_in import SigningIn
 from ziyan.web.static_files import StaticFiles
 from ziyan.web.try_page import TryPage
 
@@ -22,7 +27,7 @@ _SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png
 
 
 def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memory: BodyMemory) -> None:
-    """Serve the try page and the documentation beside the API.
+    """Serve the try page, the documentation and the pages of people who sign in, beside the API.
 
     Args:
         app: The service.
@@ -43,3 +48,7 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
         ("/docs/{name}", docs.page),
     ):
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
+    gate = Gate(settings, store)
+    signing_in = SigningIn(settings, gate, renderer, memory)
+    app.router.routes += signing_in.routes()
+    app.router.routes += console_routes(Room(settings, gate, renderer, memory, Role.BUYER), signing_in.confirm)

@@ -292,6 +292,38 @@ def explanation(key: str) -> Plain | None:
     return MESSAGES[SignInCheck.APPID_DISABLED] if re.fullmatch(f"{before}.+{after}", key) else None
 
 
+#: What becomes of calls besides what is refused: words that events are counted under.
+OUTCOMES: Final[dict[str, Plain]] = {
+    "ok": Plain(("成功", "Read"), ("", "")),
+    "replayed": Plain(
+        ("重复请求，给的是原来的回答", "Repeated; the former answer was given"),
+        ("没有再扣次数。", "It was not billed again."),
+    ),
+    "gone": Plain(
+        ("回答送到之前，调用方就断开了", "The caller hung up before its answer came"),
+        (
+            "把客户端的超时放宽到 30 秒以上。没有扣次数。",
+            "Give clients a timeout of over 30 seconds. Nothing was billed.",
+        ),
+    ),
+    "idempotency_key_reused": Plain(
+        ("同一个 Idempotency-Key 用在了不同的请求上", "An Idempotency-Key was used for another request"),
+        (
+            "每个新请求用新的 Idempotency-Key；重试才用原来的。",
+            "Take a new one for each request; the same for a retry.",
+        ),
+    ),
+}
+
+
+def of_outcome(code: str) -> Plain:
+    """What became of a call, by the word that it is counted under."""
+    for checks in (Check, SignInCheck):
+        if code.upper() in checks.__members__:
+            return MESSAGES[checks[code.upper()]]
+    return OUTCOMES.get(code) or explanation(code) or Plain((code, code), ("", ""))
+
+
 def rows() -> dict[str, GatewayError]:
     """The rows of the contract's section 4 that the service can answer with, by code."""
     fixed = [row for row in vars(refusals).values() if isinstance(row, GatewayError)]

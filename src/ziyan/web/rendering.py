@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from ziyan import __version__
 from ziyan.settings import Settings
+from ziyan.web.navigation import NAVIGATION
 from ziyan.web.static_files import StaticFiles, takes_gzip
 
 Language = Literal["zh", "en"]
@@ -52,6 +53,7 @@ class Visit:
         query: The query string's parameters but ``lang``.
         chosen: The language stands in the address, and is to be remembered.
         trial: The trial AppCode, if this reader may have it; secret.
+        signed: The page is for whoever is signed in alone: no browser keeps it.
     """
 
     language: Language
@@ -60,6 +62,7 @@ class Visit:
     query: tuple[tuple[str, str], ...] = ()
     chosen: bool = False
     trial: str = ""
+    signed: bool = False
 
     def text(self, chinese: str, english: str) -> str:
         """Whichever is this reader's language."""
@@ -107,7 +110,9 @@ class Renderer:
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
         self._environment.filters.update(ticks=ticks, dotted=dotted)
-        self._environment.globals.update(static=files.address, version=__version__)
+        self._environment.globals.update(
+            static=files.address, version=__version__, zone=settings.timezone, rooms=NAVIGATION
+        )
 
     def fragment(self, template: str, visit: Visit, **values: Any) -> str:
         """HTML of a template."""
@@ -133,14 +138,14 @@ def dotted(name: str) -> Markup:
 def page_answer(request: Request, visit: Visit, html: str, status: int = 200) -> Response:
     """HTML with the headers that every page has.
 
-    A page with the trial AppCode is not kept by the browser.  The answer to a form is not compressed: it repeats what
-    somebody wrote beside what is secret.
+    A page with the trial AppCode, or of somebody who is signed in, is not kept by the browser.  The latter, and the
+    answer to a form, are not compressed: they repeat what somebody wrote beside what is secret.
     """
     content = html.encode()
     tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
     headers = {
         **_HEADERS,
-        "Cache-Control": "no-store" if visit.trial or request.method == "POST" else "private, no-cache",
+        "Cache-Control": "no-store" if visit.trial or visit.signed or request.method == "POST" else "private, no-cache",
         "Vary": "Cookie, Accept-Encoding",
         "Content-Language": "zh-CN" if visit.language == "zh" else "en",
     }
@@ -148,7 +153,7 @@ def page_answer(request: Request, visit: Visit, html: str, status: int = 200) ->
         headers["Set-Cookie"] = (
             f"{LANGUAGE_COOKIE}={visit.language}; Max-Age={_YEAR_SECONDS}; Path=/; SameSite=Lax; HttpOnly"
         )
-    if request.method != "POST" and status == 200:
+    if request.method != "POST" and status == 200 and not visit.signed:
         headers["ETag"] = tag
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select, text
 
 from ziyan.metering.store.invoices import Invoice
 from ziyan.metering.store.notices import Notice
@@ -73,6 +73,16 @@ def events_page(connection: Connection, asked: Asked, app_id: str, *, since: int
     statement = select(*(usage_events.c[name] for name in Event.__dataclass_fields__))
     statement = statement.where(usage_events.c.app_id == app_id, at >= since, at < until)
     return cut(connection, statement, (at, usage_events.c.id), asked, named(Event))
+
+
+def failed_page(connection: Connection, asked: Asked, account_id: str, app_id: str | None = None) -> Slice[Event]:
+    """Events of an account's calls that failed, newest first; of one app, where it is named."""
+    columns = usage_events.c
+    statement = select(*(columns[name] for name in Event.__dataclass_fields__))
+    # Written out, not bound: only so do both databases know that their index of failed calls will do.
+    statement = statement.where(columns.account_id == account_id, text("status >= 300"))
+    statement = _where(statement, (columns.app_id, app_id))
+    return cut(connection, statement, (columns.at, columns.id), asked, named(Event))
 
 
 def _where(

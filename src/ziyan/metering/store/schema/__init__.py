@@ -10,6 +10,7 @@ from ziyan.metering.store.schema.callers import accounts, apps, credentials, tak
 from ziyan.metering.store.schema.calls import answers, marks, packages, reservations, usage_events, usage_rollups
 from ziyan.metering.store.schema.notices import notices, outbox, targets
 from ziyan.metering.store.schema.operators import admin_tokens, audit_log
+from ziyan.metering.store.schema.people import logins, sessions
 from ziyan.metering.store.schema.sales import catalogue_items, invoice_files, invoice_requests, orders
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "credentials",
     "invoice_files",
     "invoice_requests",
+    "logins",
     "marks",
     "metadata",
     "notices",
@@ -29,6 +31,7 @@ __all__ = [
     "outbox",
     "packages",
     "reservations",
+    "sessions",
     "taken",
     "targets",
     "usage_events",

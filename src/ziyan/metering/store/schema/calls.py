@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from ziyan.metering.store.schema.base import metadata
@@ -76,6 +77,15 @@ usage_events = Table(
     Column("bytes_in", BigInteger, nullable=False),
     CheckConstraint("billed = 0 OR (billed = 1 AND package_id <> '')", name="billed"),
     Index("ix_usage_events_app_id", "app_id", "at"),
+    # Few of many: a buyer who looks for what failed does not wade through what did not.
+    Index(
+        "ix_usage_events_failed",
+        "account_id",
+        "at",
+        "id",
+        sqlite_where=text("status >= 300"),
+        postgresql_where=text("status >= 300"),
+    ),
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,1 @@
+"""The buyers' console: what an account has, uses and pays."""

@@ -1,0 +1,105 @@
+"""``/console/orders``: what is for sale, and what was ordered.  Orders are paid offline; operators mark them paid."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from ziyan.metering import selling
+from ziyan.metering.credentials import App
+from ziyan.metering.desk import Desk
+from ziyan.metering.store import lists, sales
+from ziyan.metering.store.lists import Filter
+from ziyan.metering.store.sales import Item, Order
+from ziyan.web.console.holdings import account_apps
+from ziyan.web.rooms import Ask
+from ziyan.web.tables import Column, Table, every, moment, shown
+
+PATH: Final = "/console/orders"
+#: State of an order → its word and the kind of its badge.
+STATES: Final = {
+    "pending": (("待付款", "To be paid"), "waiting"),
+    "paid": (("已付款", "Paid"), "good"),
+    "cancelled": (("已取消", "Cancelled"), "over"),
+    "refunded": (("已退款", "Refunded"), "bad"),
+}
+
+
+async def show_orders(ask: Ask) -> Response:
+    """What is for sale, and the account's orders."""
+    account_id = ask.guest.account_id
+
+    def look(desk: Desk) -> tuple[list[App], list[Item], list[Order]]:
+        wanted = Filter(account_id)
+        orders = every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, wanted))
+        items = [item for item in sales.all_items(desk.connection) if item.retired_at is None]
+        return account_apps(desk), items[::-1], orders
+
+    apps, items, orders = await ask.read(look)
+    names = {app.id: app.name for app in apps}
+    table = Table.of(ask, _columns(ask, names), orders)
+    if table.wants_csv:
+        return table.csv("orders")
+    fen = partial(shown, ask, "fen")
+    return ask.page("console/orders.html", apps=apps, items=items, orders=table, fen=fen)
+
+
+async def show_order(ask: Ask) -> Response:
+    """One order, and what is to be done about it."""
+    order_id = ask.path("order_id")
+
+    def look(desk: Desk) -> tuple[Order, App]:
+        order = desk.order(order_id)
+        return order, desk.app(order.app_id)
+
+    order, app = await ask.read(look)
+    word, kind = STATES[order.state]
+    return ask.page(
+        "console/order.html",
+        order=order,
+        app=app,
+        word=ask.text(*word),
+        kind=kind,
+        fen=partial(shown, ask, "fen"),
+        moment=partial(moment, ask),
+    )
+
+
+async def place_order(ask: Ask) -> Response:
+    """Order an item for an app."""
+    app_id, item_id = ask.field("app"), ask.field("item")
+    order = await ask.change(lambda desk: selling.place_order(desk, app_id, item_id))
+    return ask.done(
+        f"{PATH}/{order.id}",
+        "订单已提交，付款后由运营人员确认。",
+        "The order was placed. It is confirmed once you have paid.",
+    )
+
+
+async def cancel_order(ask: Ask) -> Response:
+    """Give up an order that was not paid."""
+    order_id = ask.path("order_id")
+    await ask.change(lambda desk: selling.cancel_order(desk, order_id))
+    return ask.done(PATH, "订单已取消。", "The order was cancelled.")
+
+
+def _columns(ask: Ask, names: dict[str, str]) -> list[Column[Order]]:
+    def state(row: Order) -> Markup:
+        word, kind = STATES[row.state]
+        return Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
+
+    def link(row: Order) -> Markup:
+        return Markup('<a href="{}">{}</a>').format(ask.visit.link(f"{PATH}/{row.id}"), row.item_name)
+
+    return [
+        Column("created", ("下单时间", "Ordered"), lambda row: row.created_at, "moment"),
+        Column("item", ("套餐", "Package"), lambda row: row.item_name, show=link),
+        Column("app", ("应用", "App"), lambda row: names[row.app_id]),
+        Column("calls", ("次数", "Calls"), lambda row: row.calls, "number"),
+        Column("price", ("金额", "Price"), lambda row: row.price_fen, "fen"),
+        Column("state", ("状态", "State"), lambda row: ask.text(*STATES[row.state][0]), show=state),
+        Column("id", ("订单号", "Order"), lambda row: row.id, "code"),
+    ]

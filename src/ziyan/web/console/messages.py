@@ -1,0 +1,159 @@
+"""``/console/inbox`` and ``/console/notices``: what an account was told, where notices are sent, and when."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final, Literal, cast
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from ziyan.errors import ConflictError
+from ziyan.metering import apps, inbox
+from ziyan.metering.apps import AppChange
+from ziyan.metering.credentials import App
+from ziyan.metering.desk import Desk
+from ziyan.metering.notices import Target, send_test_in
+from ziyan.metering.store import lists
+from ziyan.metering.store import notices as table
+from ziyan.metering.store.notices import Delivery
+from ziyan.metering.views import NoticeView
+from ziyan.web.console.holdings import account_apps
+from ziyan.web.rooms import Ask
+from ziyan.web.spoken import spoken
+from ziyan.web.tables import Column, Table, asked_slice, moment
+
+INBOX: Final = "/console/inbox"
+NOTICES: Final = "/console/notices"
+_KINDS: Final = ("mail", "webhook", "robot")
+_SHOWN_DELIVERIES: Final = 20
+_MOST_NUMBERS: Final = 10
+
+
+async def show_inbox(ask: Ask) -> Response:
+    """Notices, newest first."""
+    unread = ask.query("unread") == "1"
+    found = await ask.read(
+        lambda desk: lists.notices_page(desk.connection, asked_slice(ask, size=20), ask.guest.account_id, unread=unread)
+    )
+    pages = Table.sliced(ask, [], found)
+    letters = [NoticeView.in_zone(each, ask.store.zone) for each in found.items]
+    return ask.page("console/inbox.html", letters=letters, pages=pages, unread_only=unread, moment=partial(moment, ask))
+
+
+async def mark_read(ask: Ask) -> Response:
+    """Note that one notice, or all of them, were read."""
+    chosen = [ask.field("id")] if ask.field("id") else None
+    await ask.change(lambda desk: inbox.mark_read(desk, ask.guest.account_id, chosen))
+    return ask.done(INBOX, "已标为已读。", "Marked as read.")
+
+
+async def show_notices(ask: Ask) -> Response:
+    """Where notices are sent, and when."""
+    return await _page(ask)
+
+
+async def add_target(ask: Ask) -> Response:
+    """Have notices sent somewhere."""
+    kind, app_id = ask.field("kind"), ask.field("app") or None
+    if kind not in _KINDS:
+        return await _page(ask, wrong=("请选择通知方式。", "Choose a way."))
+    account_id = ask.guest.account_id
+    url, name, secret = ask.field("url"), ask.field("name"), ask.field("secret")
+    way = cast("Literal['mail', 'webhook', 'robot']", kind)
+
+    def work(desk: Desk) -> Target:
+        return inbox.add_target(desk, account_id, way, url, name=name, secret=secret, app_id=app_id)
+
+    try:
+        target = await ask.change(work)
+    except ConflictError as error:
+        return await _page(ask, wrong=spoken(str(error)))
+    return await _page(ask, added=target)
+
+
+async def test_target(ask: Ask) -> Response:
+    """Send a notice that says nothing but that notices arrive."""
+    target_id = ask.path("target_id")
+    await ask.change(lambda desk: send_test_in(desk.connection, ask.guest.account_id, target_id))
+    return ask.done(
+        NOTICES,
+        "测试通知已发出；稍后刷新本页，看它是否送到。",
+        "A test is on its way. Reload this page in a while to see whether it arrived.",
+    )
+
+
+async def remove_target(ask: Ask) -> Response:
+    """Send nothing there any more."""
+    target_id = ask.path("target_id")
+    await ask.change(lambda desk: inbox.remove_target(desk, ask.guest.account_id, target_id))
+    return ask.done(NOTICES, "以后不再往那里发通知。", "Nothing is sent there any more.")
+
+
+async def change_thresholds(ask: Ask) -> Response:
+    """Say when an app's owner is told."""
+    app_id = ask.path("app_id")
+    percents, days = _numbers(ask.field("percents")), _numbers(ask.field("days"))
+    if percents is None or days is None:
+        return await _page(ask, wrong=("请填写用逗号隔开的整数。", "Whole numbers are wanted, separated by commas."))
+    change = AppChange(notify_percents=percents, notify_days=days)
+    try:
+        app = await ask.change(lambda desk: apps.change_app(desk, app_id, change))
+    except ConflictError as error:
+        return await _page(ask, wrong=spoken(str(error)))
+    return ask.done(NOTICES, f"“{app.name}”的提醒已修改。", f"Notices of “{app.name}” were changed.")
+
+
+async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target | None = None) -> Response:
+    account_id = ask.guest.account_id
+
+    def look(desk: Desk) -> tuple[list[App], list[Target], list[Delivery]]:
+        return (
+            account_apps(desk),
+            [each for each in inbox.list_targets(desk, account_id) if not each.disabled],
+            table.deliveries(desk.connection, account_id, _SHOWN_DELIVERIES),
+        )
+
+    apps_, targets, sent = await ask.read(look)
+    again = {name: ask.field(name) for name in ("kind", "url", "name", "app")} if wrong else {}
+    columns: list[Column[Delivery]] = _delivery_columns(ask, targets)
+    return ask.page(
+        "console/notices.html",
+        status=422 if wrong else 200,
+        apps=apps_,
+        targets=targets,
+        deliveries=Table.of(ask, columns, sent, name="sent"),
+        names={app.id: app.name for app in apps_},
+        added=added,
+        wrong=wrong,
+        again=again,
+    )
+
+
+def _delivery_columns(ask: Ask, targets: list[Target]) -> list[Column[Delivery]]:
+    names = {target.id: target.name for target in targets}
+    states = {
+        "waiting": (("在路上", "On its way"), "waiting"),
+        "sent": (("已送到", "Arrived"), "good"),
+        "failed": (("没送到", "Failed"), "bad"),
+    }
+
+    def state(row: Delivery) -> Markup:
+        word, kind = states[row.state]
+        badge = Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
+        return badge + Markup(" <span class='small'>{}</span>").format(row.error) if row.error else badge
+
+    return [
+        Column("target", ("去处", "Where"), lambda row: names.get(row.target_id, ask.text("已移除", "Removed"))),
+        Column("state", ("状态", "State"), lambda row: ask.text(*states[row.state][0]), show=state),
+        Column("attempts", ("尝试", "Attempts"), lambda row: row.attempts, "number"),
+        Column("sent", ("送达时间", "Arrived at"), lambda row: row.sent_at, "moment"),
+    ]
+
+
+def _numbers(text: str) -> tuple[int, ...] | None:
+    """Whole numbers, separated by commas of either kind; None where something else was written."""
+    parts = [part.strip().rstrip("%") for part in text.replace("，", ",").split(",") if part.strip()]
+    if len(parts) > _MOST_NUMBERS or not all(part.isascii() and part.isdecimal() and len(part) < 4 for part in parts):
+        return None
+    return tuple(sorted({int(part) for part in parts}, reverse=True))

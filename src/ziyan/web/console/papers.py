@@ -1,0 +1,201 @@
+"""``/console/papers``: statements to download, requests for invoices, and issued ones."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from typing import Final, cast
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from ziyan.api.papers import Format, file_answer, monthly_statement, order_statement
+from ziyan.errors import ConflictError, NotFoundError
+from ziyan.metering import papers
+from ziyan.metering.desk import Desk
+from ziyan.metering.invoices import Invoice, Wanted
+from ziyan.metering.selling import MOST_FEN
+from ziyan.metering.store import invoices as table
+from ziyan.metering.store import lists
+from ziyan.metering.store.apps import Account
+from ziyan.metering.store.lists import Filter
+from ziyan.metering.store.sales import Order
+from ziyan.metering.times import day_of, now_ms
+from ziyan.web.rooms import Ask
+from ziyan.web.spoken import spoken
+from ziyan.web.tables import Column, Table, every, shown
+
+STATEMENTS: Final = "/console/statements"
+INVOICES: Final = "/console/invoices"
+_FORMATS: Final = ("pdf", "xlsx", "csv")
+_MONTH: Final = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
+_MOST_MONTHS: Final = 36
+#: State of a request → its word and the kind of its badge.
+STATES: Final = {
+    "requested": (("待开票", "Requested"), "waiting"),
+    "issued": (("已开票", "Issued"), "good"),
+    "rejected": (("已驳回", "Rejected"), "bad"),
+    "cancelled": (("已撤回", "Taken back"), "over"),
+}
+_FIELDS: Final = ("kind", "title", "tax_number", "amount", "order", "registered", "bank", "email")
+
+
+async def show_statements(ask: Ask) -> Response:
+    """Months and orders, each with its files."""
+
+    def look(desk: Desk) -> tuple[Account, list[Order]]:
+        account = desk.account(desk.account_id or "")
+        wanted = Filter(account.id)
+        return account, every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, wanted))
+
+    account, orders = await ask.read(look)
+    months = _months(day_of(account.created_at, ask.store.zone), day_of(now_ms(), ask.store.zone))
+    paid = [order for order in orders if order.state in {"paid", "refunded"}]
+    return ask.page(
+        "console/statements.html", months=months, orders=paid, formats=_FORMATS, fen=partial(shown, ask, "fen"),
+        day=partial(shown, ask, "day"),
+    )  # fmt: skip
+
+
+async def month_file(ask: Ask) -> Response:
+    """The statement of a month as a file."""
+    month = ask.path("month")
+    if not _MONTH.fullmatch(month):
+        raise NotFoundError(f"There is no month {month}")
+    return _private(await monthly_statement(ask.store, ask.guest.account_id, month, _format(ask), None))
+
+
+async def order_file(ask: Ask) -> Response:
+    """The statement of an order as a file."""
+    order_id = ask.path("order_id")
+    order = await ask.read(lambda desk: desk.order(order_id))
+    return _private(await order_statement(ask.store, order.id, _format(ask)))
+
+
+async def show_invoices(ask: Ask) -> Response:
+    """What can be asked for, and what was."""
+    return await _page(ask)
+
+
+async def request_invoice(ask: Ask) -> Response:
+    """Ask for an invoice."""
+    amount = _fen(ask.field("amount"))
+    if amount is None:
+        return await _page(ask, wrong=("金额应是元，最多两位小数。", "The amount is in yuan, with at most two places."))
+    wanted = Wanted(
+        kind="special" if ask.field("kind") == "special" else "normal",
+        title=ask.field("title"),
+        amount_fen=amount,
+        tax_number=ask.field("tax_number"),
+        order_id=ask.field("order") or None,
+        registered=ask.field("registered"),
+        bank=ask.field("bank"),
+        email=ask.field("email"),
+    )
+    try:
+        await ask.change(lambda desk: papers.request_invoice(desk, ask.guest.account_id, wanted))
+    except ConflictError as error:
+        return await _page(ask, wrong=spoken(str(error)))
+    return ask.done(INVOICES, "开票申请已提交。", "The invoice was asked for.")
+
+
+async def cancel_invoice(ask: Ask) -> Response:
+    """Take a request back."""
+    invoice_id = ask.path("invoice_id")
+    await ask.change(lambda desk: papers.cancel_invoice(desk, invoice_id))
+    return ask.done(INVOICES, "开票申请已撤回。", "The request was taken back.")
+
+
+async def invoice_file(ask: Ask) -> Response:
+    """The PDF of an issued invoice."""
+    invoice_id = ask.path("invoice_id")
+    return _private(file_answer(await ask.read(lambda desk: papers.file_of(desk, invoice_id))))
+
+
+async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
+    account_id = ask.guest.account_id
+
+    def look(desk: Desk) -> tuple[int, list[Invoice], list[Order], set[str]]:
+        wanted = Filter(account_id)
+        requests = every(desk.connection, lambda connection, asked: lists.invoices_page(connection, asked, wanted))
+        paid = Filter(account_id, state="paid")
+        orders = every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, paid))
+        left = max(0, table.left_fen(desk.connection, account_id))
+        issued = [each.id for each in requests if each.state == "issued"]
+        return left, requests, orders, {each for each in issued if table.file_of(desk.connection, each, account_id)}
+
+    left, requests, orders, files = await ask.read(look)
+    found = Table.of(ask, _columns(ask, files), requests)
+    if found.wants_csv:
+        return found.csv("invoices")
+    again = {name: ask.field(name) if wrong else "" for name in _FIELDS}
+    if not wrong:
+        again |= {"kind": "normal", "amount": f"{left // 100}.{left % 100:02}", "order": ask.query("order")}
+    return ask.page(
+        "console/invoices.html",
+        status=422 if wrong else 200,
+        left=left,
+        invoices=found,
+        waiting=[each for each in requests if each.state == "requested"],
+        orders=orders,
+        again=again,
+        wrong=wrong,
+        fen=partial(shown, ask, "fen"),
+    )
+
+
+def _columns(ask: Ask, files: set[str]) -> list[Column[Invoice]]:
+    def state(row: Invoice) -> Markup:
+        word, kind = STATES[row.state]
+        badge = Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
+        return badge + Markup("<br><span class='small'>{}</span>").format(row.reason) if row.reason else badge
+
+    def file(row: Invoice) -> str | Markup:
+        if row.id not in files:
+            return "—"
+        address = ask.visit.link(f"{INVOICES}/{row.id}/file")
+        return Markup('<a class="button" href="{}" download>PDF</a>').format(address)
+
+    return [
+        Column("created", ("申请时间", "Requested"), lambda row: row.created_at, "moment"),
+        Column("title", ("抬头", "Title"), lambda row: row.title),
+        Column(
+            "kind",
+            ("种类", "Kind"),
+            lambda row: ask.text("专用发票", "Special") if row.kind == "special" else ask.text("普通发票", "Normal"),
+        ),
+        Column("amount", ("金额", "Amount"), lambda row: row.amount_fen, "fen"),
+        Column("state", ("状态", "State"), lambda row: ask.text(*STATES[row.state][0]), show=state),
+        Column("number", ("发票号码", "Number"), lambda row: row.invoice_number),
+        Column("file", ("发票", "Invoice"), lambda _row: "", show=file, bare=True),
+    ]
+
+
+def _months(first: date, last: date) -> list[str]:
+    """Months from the newest to the oldest, of three years at most."""
+    newest, oldest = last.year * 12 + last.month - 1, first.year * 12 + first.month - 1
+    numbers = range(newest, max(oldest, newest - _MOST_MONTHS + 1) - 1, -1)
+    return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
+
+
+def _format(ask: Ask) -> Format:
+    kind = ask.path("kind")
+    if kind not in _FORMATS:
+        raise NotFoundError(f"There is no such file as {kind}")
+    return cast("Format", kind)
+
+
+def _fen(text: str) -> int | None:
+    """An amount in yuan as fen; None where it is none."""
+    try:
+        fen = Decimal(text.replace(",", "").removeprefix("¥")) * 100
+    except InvalidOperation:
+        return None
+    return int(fen) if fen.is_finite() and fen == fen.to_integral_value() and 0 < fen <= MOST_FEN else None
+
+
+def _private(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

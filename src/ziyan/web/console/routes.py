@@ -1,0 +1,49 @@
+"""Wiring of the console."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from ziyan.web.console import buying, messages, overview, papers
+from ziyan.web.console.keys import PATH as KEYS
+from ziyan.web.console.keys import Confirm, Keys
+from ziyan.web.rooms import Room
+
+
+def console_routes(room: Room, confirm: Confirm) -> list[BaseRoute]:
+    """Every address of the console.
+
+    Args:
+        room: Of buyers.
+        confirm: Whether somebody knows their password.
+    """
+    keys, route = Keys(confirm), room.route
+    key = f"{KEYS}/{{app_id}}/{{key_id}}"
+    target = f"{messages.NOTICES}/targets/{{target_id}}"
+    return [
+        route("/console", overview.show_overview),
+        route("/console/packages", overview.show_packages),
+        route("/console/usage", overview.show_usage),
+        route("/console/calls", overview.show_failures),
+        route(KEYS, keys.show),
+        route(f"{KEYS}/{{app_id}}", change=keys.create),
+        route(f"{key}/reveal", change=keys.reveal),
+        route(f"{key}/rotate", change=keys.rotate),
+        route(f"{key}/revoke", change=keys.revoke),
+        route(buying.PATH, buying.show_orders, buying.place_order),
+        route(f"{buying.PATH}/{{order_id}}", buying.show_order),
+        route(f"{buying.PATH}/{{order_id}}/cancel", change=buying.cancel_order),
+        route(messages.INBOX, messages.show_inbox),
+        route(f"{messages.INBOX}/read", change=messages.mark_read),
+        route(messages.NOTICES, messages.show_notices),
+        route(f"{messages.NOTICES}/targets", change=messages.add_target),
+        route(f"{target}/test", change=messages.test_target),
+        route(f"{target}/remove", change=messages.remove_target),
+        route(f"{messages.NOTICES}/apps/{{app_id}}", change=messages.change_thresholds),
+        route(papers.STATEMENTS, papers.show_statements),
+        route(f"{papers.STATEMENTS}/months/{{month}}/{{kind}}", papers.month_file),
+        route(f"{papers.STATEMENTS}/orders/{{order_id}}/{{kind}}", papers.order_file),
+        route(papers.INVOICES, papers.show_invoices, papers.request_invoice),
+        route(f"{papers.INVOICES}/{{invoice_id}}/cancel", change=papers.cancel_invoice),
+        route(f"{papers.INVOICES}/{{invoice_id}}/file", papers.invoice_file),
+    ]

@@ -1,0 +1,20 @@
+"""What stands in the navigation of those who are signed in: only pages that are there."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Role → address and name of each section, in both languages; the first is where one comes after signing in.
+NAVIGATION: Final[dict[str, tuple[tuple[str, tuple[str, str]], ...]]] = {
+    "buyer": (
+        ("/console", ("总览", "Overview")),
+        ("/console/usage", ("用量", "Usage")),
+        ("/console/calls", ("失败的调用", "Failed calls")),
+        ("/console/keys", ("凭证", "Keys")),
+        ("/console/orders", ("购买与订单", "Orders")),
+        ("/console/inbox", ("消息", "Inbox")),
+        ("/console/statements", ("对账单", "Statements")),
+        ("/console/invoices", ("发票", "Invoices")),
+    ),
+    "operator": (),
+}

@@ -1,0 +1,284 @@
+"""Pages that somebody must be signed in for: what goes for every request to them.
+
+A handler gets an ``Ask`` and returns an answer.  Before it is called, the visitor is known and has the room's role, and
+of a form it is sure that a page of this session sent it.  What goes wrong becomes a page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ziyan.api.address import caller_address
+from ziyan.api.body import Body, BodyMemory
+from ziyan.api.form import Form, parse_body
+from ziyan.api.rates import address_block
+from ziyan.api.refusals import ClientGoneError, GatewayRefusedError
+from ziyan.errors import ConflictError, NotFoundError, SettingsError, StoreError, ZiyanError
+from ziyan.metering.desk import Desk
+from ziyan.metering.logins import Role
+from ziyan.metering.store import Store
+from ziyan.settings import Settings
+from ziyan.web.rendering import Renderer, Visit, visit
+from ziyan.web.sessions import HOMES, Gate, Guest
+from ziyan.web.spoken import spoken
+
+T = TypeVar("T")
+Handler = Callable[["Ask"], Awaitable[Response]]
+
+_logger: Final = logging.getLogger("ziyan.pages")
+MOST_FORM_BYTES: Final = 64 << 10
+_LINGER_SECONDS: Final = 5.0
+_SAID_COOKIE: Final = "ziyan_said"
+_MOST_SAID_CHARS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request of somebody who is signed in.
+
+    Attributes:
+        request: It.
+        visit: Language and address.
+        guest: Who.
+        room: Where.
+        form: What was sent, if it is a form.
+        said: What the change before this page came to.
+    """
+
+    request: Request
+    visit: Visit
+    guest: Guest
+    room: Room
+    form: Form = field(default_factory=Form)
+    said: str = ""
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.guest.store
+
+    def text(self, chinese: str, english: str) -> str:
+        """Whichever is this reader's language."""
+        return self.visit.text(chinese, english)
+
+    def path(self, name: str) -> str:
+        """A part of the address that the route names."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str) -> str:
+        """A parameter of the address; empty where it is missing."""
+        return self.request.query_params.get(name, "").strip()
+
+    def field(self, name: str) -> str:
+        """A field of the form, without space around it; empty where it is missing."""
+        return self.form.fields.get(name, b"").decode("utf-8", "replace").strip()
+
+    def secret(self, name: str) -> str:
+        """A field of the form exactly as it was typed."""
+        return self.form.fields.get(name, b"").decode("utf-8", "replace")
+
+    async def read(self, work: Callable[[Desk], T]) -> T:
+        """Look at things, in one transaction."""
+        return await self.guest.read(work)
+
+    async def change(self, work: Callable[[Desk], T]) -> T:
+        """Change things, in one transaction."""
+        return await self.guest.change(work)
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
+        """A page of the room."""
+        return self.room.page(self, template, status, values)
+
+    def done(self, path: str, chinese: str, english: str) -> Response:
+        """After a change: on to a page that says what was done."""
+        answer = RedirectResponse(self.visit.link(path), 303)
+        self.room.say(answer, self.guest, self.text(chinese, english))
+        return answer
+
+
+class Room:
+    """Pages of one role under one path."""
+
+    def __init__(
+        self, settings: Settings, gate: Gate, renderer: Renderer, memory: BodyMemory, role: Role | None = None
+    ) -> None:
+        """Let in whoever has ``role``; None: whoever is signed in.  Bodies are counted in ``memory``."""
+        self._proxies = settings.proxy_networks
+        self._gate = gate
+        self._renderer = renderer
+        self._memory = memory
+        self._role = role
+
+    def route(
+        self, path: str, show: Handler | None = None, change: Handler | None = None, *, most: int = MOST_FORM_BYTES
+    ) -> Route:
+        """Serve a path: ``show`` answers GET, ``change`` the form, of at most so many bytes."""
+        return Route(path, _Door(self, show, change, most))
+
+    async def answer(
+        self, scope: Scope, receive: Receive, show: Handler | None, change: Handler | None, most: int
+    ) -> Response:
+        """Answer one request."""
+        request = Request(scope)
+        here = replace(visit(request), signed=True)
+        posted = scope["method"] == "POST"
+        handler = change if posted else show if scope["method"] in {"GET", "HEAD"} else None
+        if handler is None:
+            allowed = (("GET, HEAD", show), ("POST", change))
+            return Response(status_code=405, headers={"Allow": ", ".join(name for name, given in allowed if given)})
+        guest = None
+        try:
+            guest = await self._gate.guest(request)
+            if guest is None:
+                return self._to_sign_in(here, posted=posted)
+            ask = Ask(request, here, guest, self, said=self._said(request, guest))
+            if self._role not in {None, guest.login.role}:
+                return self._trouble(ask, 404, *_ELSEWHERE)
+            if posted:
+                sender = address_block(caller_address(scope, self._proxies))
+                ask = replace(ask, form=await read_form(request, receive, self._memory, sender, most))
+                if not self._gate.allows(request, guest.csrf, ask.field("csrf")):
+                    return self._trouble(ask, 403, *_OLD_PAGE)
+            return await handler(ask)
+        except ZiyanError as error:
+            return self._failed(request, here, guest, error)
+
+    def page(self, ask: Ask, template: str, status: int, values: Mapping[str, Any]) -> Response:
+        """Fill a template in."""
+        answer = self._renderer.page(
+            ask.request,
+            template,
+            ask.visit,
+            status=status,
+            guest=ask.guest.login,
+            home=HOMES[Role(ask.guest.login.role)],
+            csrf=Markup('<input type="hidden" name="csrf" value="{}">').format(ask.guest.csrf),
+            said=ask.said,
+            **values,
+        )
+        if ask.said:
+            answer.delete_cookie(_SAID_COOKIE, path="/")
+        return answer
+
+    def say(self, answer: Response, guest: Guest, text: str) -> None:
+        """Have the next page say something.  Sealed, so that nobody else can put words there."""
+        sealed = guest.store.keyring.seal(text[:_MOST_SAID_CHARS], f"said {guest.csrf}")
+        content = base64.urlsafe_b64encode(sealed).decode()
+        answer.set_cookie(_SAID_COOKIE, content, max_age=60, path="/", httponly=True, samesite="lax")
+
+    def _said(self, request: Request, guest: Guest) -> str:
+        content = request.cookies.get(_SAID_COOKIE, "")
+        if not content:
+            return ""
+        with suppress(SettingsError, ValueError, binascii.Error):
+            sealed = base64.urlsafe_b64decode(content.encode())
+            return guest.store.keyring.unseal(sealed, f"said {guest.csrf}")
+        return ""
+
+    def _to_sign_in(self, here: Visit, *, posted: bool) -> Response:
+        wanted = "" if posted else f"?next={quote(here.path, safe='/')}"
+        return RedirectResponse(here.link(f"/signin{wanted}"), 303)
+
+    def _failed(self, request: Request, here: Visit, guest: Guest | None, error: ZiyanError) -> Response:
+        match error:
+            case NotFoundError():
+                status, words = 404, _NOTHING
+            case ConflictError():
+                status, words = 409, (("没有办成", "That did not work"), spoken(str(error)))
+            case GatewayRefusedError():
+                status, words = error.row.status, _TOO_LARGE if error.row.status == 413 else _BROKEN
+            case StoreError():
+                status, words = 503, _AWAY
+            case _:
+                status, words = 500, _FAULT
+        if status >= 500:
+            fields = {"path": here.path, "error": error.code, "internal": error.internal or str(error)}
+            _logger.warning("page failed", extra={"fields": fields})
+        if guest is None:
+            return self._renderer.page(request, "trouble_plain.html", here, status=status, words=words)
+        return self._trouble(Ask(request, here, guest, self), status, *words)
+
+    def _trouble(self, ask: Ask, status: int, title: tuple[str, str], text: tuple[str, str]) -> Response:
+        return ask.page("trouble.html", status=status, words=(title, text))
+
+
+async def read_form(request: Request, receive: Receive, memory: BodyMemory, sender: str, most: int) -> Form:
+    """A form of at most so many bytes.
+
+    Raises:
+        GatewayRefusedError: It is too large or none, or there is no memory for it.
+        ClientGoneError: The browser hung up.
+    """
+    body = Body(receive, memory, most)
+    try:
+        return parse_body(request.headers.get("content-type", ""), await body.read(request.headers, sender))
+    except GatewayRefusedError:
+        with suppress(TimeoutError):  # a connection that is closed on a browser still sending shows it nothing
+            await asyncio.wait_for(body.discard(), _LINGER_SECONDS)
+        raise
+    finally:
+        body.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """The ASGI application behind one path."""
+
+    room: Room
+    show: Handler | None
+    change: Handler | None
+    most: int
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            answer = await self.room.answer(scope, receive, self.show, self.change, self.most)
+        except ClientGoneError:
+            return
+        await answer(scope, receive, send)
+
+
+_ELSEWHERE: Final = (
+    ("这里不是你的页面", "This page is not yours"),
+    ("你登录的身份看不到它。", "Whoever you are signed in as does not see it."),
+)
+_OLD_PAGE: Final = (
+    ("这个表单不是刚才的页面发来的", "This form did not come from the page you saw"),
+    (
+        "什么都没有改动。请回到原来的页面，刷新后再试一次。",
+        "Nothing was changed. Go back, reload the page and try again.",
+    ),
+)
+_NOTHING: Final = (
+    ("这里什么也没有", "There is nothing here"),
+    ("要找的东西不存在，或者不属于你的账户。", "It does not exist, or does not belong to your account."),
+)
+_TOO_LARGE: Final = (
+    ("太大了", "Too large"),
+    ("发来的内容超过了上限，什么都没有改动。", "What was sent is over the limit. Nothing was changed."),
+)
+_BROKEN: Final = (
+    ("表单读不懂", "The form cannot be read"),
+    ("什么都没有改动，请再试一次。", "Nothing was changed. Please try again."),
+)
+_AWAY: Final = (
+    ("数据库暂时连不上", "The database does not answer"),
+    ("什么都没有改动，请稍后再试。", "Nothing was changed. Please try again in a while."),
+)
+_FAULT: Final = (
+    ("服务出错了", "Something is wrong with the service"),
+    ("请告诉运行这台服务的人，日志里有原因。", "Tell whoever runs this service; the log has the reason."),
+)

@@ -1,0 +1,148 @@
+"""Who is signed in to the pages: cookies, and tokens that forms carry.
+
+A form is taken from the page that was made for this session and from no other: it carries a keyed hash of the session,
+which another site can neither read nor make; and where the browser says which site sent it, that must be this one.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ziyan.metering.desk import Desk, Person
+from ziyan.metering.logins import LIFE_MS, Login, Role, find_session
+from ziyan.metering.store import Store
+from ziyan.settings import Settings
+
+T = TypeVar("T")
+
+_COOKIE: Final = "ziyan_session"
+#: Of somebody who has not signed in: the form that signs them in has a token too.
+_VISITOR_COOKIE: Final = "ziyan_visitor"
+#: Browsers take a cookie of such a name over TLS alone, and from no other host of the domain.
+_HOST_PREFIX: Final = "__Host-"
+_MOST_CHARS: Final = 100
+HOMES: Final = {Role.BUYER: "/console", Role.OPERATOR: "/admin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """Somebody who is signed in.
+
+    Attributes:
+        login: Who.
+        person: As whom they change things.
+        session: What their browser holds; secret.
+        csrf: What their forms carry.
+    """
+
+    login: Login
+    person: Person
+    session: str = field(repr=False)
+    csrf: str = field(repr=False)
+
+    @property
+    def account_id(self) -> str:
+        """A buyer's account; empty for an operator."""
+        return self.login.account_id or ""
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self.person.store
+
+    async def read(self, work: Callable[[Desk], T]) -> T:
+        """Look at things, in one transaction."""
+        return await self.person.ask(work, write=False)
+
+    async def change(self, work: Callable[[Desk], T]) -> T:
+        """Change things, in one transaction."""
+        return await self.person.ask(work)
+
+
+class Gate:
+    """Knows visitors by their cookies."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        """Look sessions up in ``store``."""
+        self.store = store
+        self._proxies = settings.proxy_networks
+
+    async def guest(self, request: Request) -> Guest | None:
+        """Who is signed in; None for nobody.
+
+        Raises:
+            StoreError: The database is away.
+        """
+        secret = self._cookie(request, _COOKIE)
+        login = await find_session(self.store, secret) if secret else None
+        return self.as_guest(login, secret) if login else None
+
+    def as_guest(self, login: Login, secret: str) -> Guest:
+        """Somebody whose session this is."""
+        person = Person(self.store, f"login {login.id} {login.name}"[:200], login.account_id)
+        return Guest(login, person, secret, self._csrf(secret))
+
+    def visitor(self, request: Request) -> str:
+        """What somebody who is not signed in is known by; new where they come for the first time."""
+        return self._cookie(request, _VISITOR_COOKIE) or secrets.token_urlsafe(32)
+
+    def visitor_csrf(self, visitor: str) -> str:
+        """What the form carries that signs somebody in."""
+        return self._csrf(visitor)
+
+    def allows(self, request: Request, expected: str, given: str) -> bool:
+        """Whether a form was sent by a page of this service that was made for this browser."""
+        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+            return False
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host", ""):
+            return False
+        return hmac.compare_digest(expected.encode(), given.encode())
+
+    def keep_visitor(self, request: Request, answer: Response, visitor: str) -> None:
+        """Have a browser remember what it is known by until it is closed."""
+        self._set(request, answer, _VISITOR_COOKIE, visitor, None)
+
+    def keep(self, request: Request, answer: Response, secret: str) -> None:
+        """Have a browser hold a session."""
+        self._set(request, answer, _COOKIE, secret, LIFE_MS // 1000)
+        self._set(request, answer, _VISITOR_COOKIE, "", 0)
+
+    def forget(self, request: Request, answer: Response) -> None:
+        """Have a browser hold no session."""
+        self._set(request, answer, _COOKIE, "", 0)
+
+    def _set(self, request: Request, answer: Response, name: str, value: str, seconds: int | None) -> None:
+        safe = self._is_tls(request)
+        answer.set_cookie(
+            self._name(name, safe=safe), value, max_age=seconds, path="/", secure=safe, httponly=True, samesite="lax"
+        )
+
+    def _cookie(self, request: Request, name: str) -> str:
+        found = request.cookies.get(self._name(name, safe=self._is_tls(request)), "")
+        return found if len(found) <= _MOST_CHARS and found.isascii() else ""
+
+    def _name(self, name: str, *, safe: bool) -> str:
+        return _HOST_PREFIX + name if safe else name
+
+    def _is_tls(self, request: Request) -> bool:
+        """Whether the browser's connection is encrypted, here or at a proxy that is trusted."""
+        if request.url.scheme == "https":
+            return True
+        if not self._proxies or request.client is None:
+            return False
+        peer = ip_address(request.client.host)
+        trusted = any(peer in network for network in self._proxies)
+        return trusted and request.headers.get("x-forwarded-proto", "").strip().lower() == "https"
+
+    def _csrf(self, secret: str) -> str:
+        return self.store.keyring.lookup("form", secret).hex()

@@ -1,0 +1,252 @@
+"""Tables that sort, page, filter and export what they show, all by their address: nothing is lost without scripts.
+
+A page describes its columns once, and gives the rows; ``Table.of`` looks at the address and picks what is shown.
+Several tables of one page have names of their own, which their parameters begin with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Generic, Literal, TypeVar
+from urllib.parse import quote, urlencode
+
+from markupsafe import Markup
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from ziyan.metering.sheets import Cell, Fen, Sheet, csv_chunks
+from ziyan.metering.store.slices import MOST, Asked, Slice, parsed_cursor
+from ziyan.web.rendering import Visit
+from ziyan.web.rooms import Ask
+
+T = TypeVar("T")
+Kind = Literal["text", "number", "fen", "moment", "day", "code"]
+PAGE_ROWS: Final = 25
+#: Rows of one list that are sorted and filtered here; longer ones go by slices of the database.
+MOST_ROWS: Final = 5_000
+_CSV: Final = "text/csv; charset=utf-8"
+_NUMBERS: Final = {"number", "fen"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column.
+
+    Attributes:
+        key: In the address.
+        head: Its head, in both languages.
+        value: A row's value: text, a number, fen, or a moment in milliseconds; None for nothing.
+        kind: How it is shown, sorted and exported.
+        show: How a cell is shown where that differs from its value, such as a link; the export has the value.
+        bare: Of no use to be sorted by or exported, such as buttons.
+    """
+
+    key: str
+    head: tuple[str, str]
+    value: Callable[[T], Any]
+    kind: Kind = "text"
+    show: Callable[[T], str | Markup] | None = None
+    bare: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it stands on the right."""
+        return self.kind in _NUMBERS
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[T]):
+    """What is shown of a list.
+
+    Attributes:
+        name: Of the table, in the address.
+        columns: They.
+        rows: Those of this page.
+        total: How many there are, all pages together; None where that is not known.
+        ask: Whose.
+        sort: Key of the column sorted by, ``-`` before it for the greatest first; empty for the list's own order.
+        filter: What rows must contain.
+        number: Of this page, from 1 on.
+        before: Address of the page before; empty for none.
+        after: Address of the page that follows; empty for none.
+        found: The rows of all pages.
+    """
+
+    name: str
+    columns: Sequence[Column[T]]
+    rows: Sequence[T]
+    total: int | None
+    ask: Ask
+    sort: str = ""
+    filter: str = ""
+    number: int = 1
+    before: str = ""
+    after: str = ""
+    found: Sequence[T] = field(default=(), repr=False)
+
+    @classmethod
+    def of(
+        cls, ask: Ask, columns: Sequence[Column[T]], rows: Iterable[T], *, name: str = "", size: int = PAGE_ROWS
+    ) -> Table[T]:
+        """The part of some rows that the address asks for."""
+        wanted, sort = ask.query(f"{name}q")[:200], ask.query(f"{name}sort")
+        found = [row for row in rows if not wanted or _contains(ask, columns, row, wanted.casefold())]
+        column = next((each for each in columns if each.key == sort.removeprefix("-") and not each.bare), None)
+        if column is not None:
+            found.sort(key=lambda row: _order(column, row), reverse=sort.startswith("-"))
+        pages = max(1, -(-len(found) // size))
+        asked = ask.query(f"{name}page")
+        number = min(pages, max(1, int(asked[:6]) if asked.isdecimal() and asked.isascii() else 1))
+        table = cls(
+            name,
+            columns,
+            found[(number - 1) * size : number * size],
+            len(found),
+            ask,
+            sort if column else "",
+            wanted,
+            number,
+            found=found,
+        )
+        before = table.address(page=str(number - 1)) if number > 1 else ""
+        after = table.address(page=str(number + 1)) if number < pages else ""
+        return replace(table, before=before, after=after)
+
+    @classmethod
+    def sliced(cls, ask: Ask, columns: Sequence[Column[T]], found: Slice[T], *, name: str = "") -> Table[T]:
+        """One slice of a list that is too long to be sorted here: newest first, a page at a time."""
+        table = cls(name, columns, found.items, None, ask, found=found.items)
+        after = table.address(after=found.next) if found.next else ""
+        before = table.address(after="") if ask.query(f"{name}after") else ""
+        return replace(table, before=before, after=after)
+
+    @property
+    def visit(self) -> Visit:
+        """Language and address."""
+        return self.ask.visit
+
+    def address(self, **changed: str) -> str:
+        """This page with some of the table's parameters changed; empty ones are left out."""
+        names = {f"{self.name}{key}": value for key, value in changed.items()}
+        if "page" not in changed:
+            names.setdefault(f"{self.name}page", "")
+        kept = [(key, value) for key, value in self.visit.query if key not in names]
+        query = urlencode([*kept, *((key, value) for key, value in names.items() if value)])
+        return self.visit.link(f"{self.visit.path}?{query}" if query else self.visit.path)
+
+    def sorting(self, column: Column[T]) -> str:
+        """Where a click on a column's head leads."""
+        descending = self.sort == column.key or (self.sort.removeprefix("-") != column.key and column.kind != "text")
+        if self.sort == f"-{column.key}":
+            descending = False
+        return self.address(sort=f"-{column.key}" if descending else column.key)
+
+    def direction(self, column: Column[T]) -> str:
+        """Value of ``aria-sort``."""
+        return {column.key: "ascending", f"-{column.key}": "descending"}.get(self.sort, "none")
+
+    def kept(self) -> list[tuple[str, str]]:
+        """What a filter's form carries along."""
+        own = {f"{self.name}{key}" for key in ("q", "page", "after", "csv")}
+        language = [("lang", self.visit.language)] if self.visit.language != "zh" else []
+        return [(key, value) for key, value in self.visit.query if key not in own] + language
+
+    def cell(self, column: Column[T], row: T) -> str | Markup:
+        """What stands in a cell."""
+        return column.show(row) if column.show else shown(self.ask, column.kind, column.value(row))
+
+    @property
+    def wants_csv(self) -> bool:
+        """Whether the address asks for the file."""
+        return self.ask.query(f"{self.name}csv") == "1"
+
+    def csv(self, file_name: str) -> Response:
+        """What is shown, all pages of it, as a CSV file."""
+        columns = [column for column in self.columns if not column.bare]
+        heads = tuple(self.ask.text(*column.head) for column in columns)
+        kinds: tuple[type[Cell], ...] = tuple(_KINDS.get(column.kind, str) for column in columns)
+        rows = (tuple(_exported(self.ask, column, row) for column in columns) for row in self.found)
+        content = b"".join(csv_chunks([Sheet("", heads, kinds, rows)]))
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name, safe='')}.csv",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+        return Response(content, headers=headers, media_type=_CSV)
+
+
+_KINDS: Final[dict[str, type[Cell]]] = {"number": int, "fen": Fen}
+
+
+def shown(ask: Ask, kind: Kind, value: Any) -> str | Markup:
+    """A value as people read it: moments to the minute and days in the store's zone, amounts in yuan."""
+    if value is None or value == "":
+        return "—"
+    match kind:
+        case "number":
+            return f"{value:,}"
+        case "fen":
+            return f"¥{Fen(value).yuan}"
+        case "moment":
+            return moment(ask, value)
+        case "day":
+            return f"{datetime.fromtimestamp(value / 1000, ask.store.zone):%Y-%m-%d}"
+        case "code":
+            return Markup("<code>{}</code>").format(value)
+        case _:
+            return str(value)
+
+
+def moment(ask: Ask, value: int) -> str:
+    """A moment, to the minute, in the store's zone."""
+    return f"{datetime.fromtimestamp(value / 1000, ask.store.zone):%Y-%m-%d %H:%M}"
+
+
+def asked_slice(ask: Ask, name: str = "", size: int = 50) -> Asked:
+    """Which slice of a long list the address asks for; the first where it asks for none that there is."""
+    cursor = ask.query(f"{name}after")
+    try:
+        return Asked(size, parsed_cursor(cursor) if cursor else None)
+    except ValueError:
+        return Asked(size)
+
+
+def every(connection: Connection, page: Callable[[Connection, Asked], Slice[T]]) -> list[T]:
+    """The rows of a list, newest first, up to ``MOST_ROWS``."""
+    rows: list[T] = []
+    asked = Asked(MOST)
+    while len(rows) < MOST_ROWS:
+        found = page(connection, asked)
+        rows += found.items
+        if found.next is None:
+            break
+        asked = Asked(MOST, parsed_cursor(found.next))
+    return rows
+
+
+def _contains(ask: Ask, columns: Sequence[Column[T]], row: T, wanted: str) -> bool:
+    return any(wanted in text.casefold() for column in columns if not column.bare for text in _texts(ask, column, row))
+
+
+def _texts(ask: Ask, column: Column[T], row: T) -> tuple[str, str]:
+    """What people may look for of a cell: what they see, and what it is."""
+    value = column.value(row)
+    seen = column.show(row) if column.show else shown(ask, column.kind, value)
+    return seen.striptags() if isinstance(seen, Markup) else seen, "" if value is None else str(value)
+
+
+def _order(column: Column[T], row: T) -> tuple[bool, Any]:
+    """Rows without a value come before all others."""
+    value = column.value(row)
+    return (value is not None, "" if value is None else value.casefold() if isinstance(value, str) else value)
+
+
+def _exported(ask: Ask, column: Column[T], row: T) -> Cell:
+    value = column.value(row)
+    if column.kind == "fen":
+        return Fen(value or 0)
+    if column.kind == "number":
+        return int(value or 0)
+    return "" if value is None else str(shown(ask, "text" if column.kind == "code" else column.kind, value))
