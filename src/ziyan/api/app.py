@@ -26,12 +26,13 @@ from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.admin.watch import Pulse
 from ziyan.web.pages import add_pages
 
 
 def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     """The whole HTTP service over an engine and a store that somebody else starts and closes."""
-    billing, fetcher = Billing(settings, store), Fetcher.from_settings(settings)
+    billing, fetcher, pulse = Billing(settings, store), Fetcher.from_settings(settings), Pulse(engine)
     # FastAPI's own pages load their scripts from a content network, so they stay off.
     app = FastAPI(
         title="Ziyan",
@@ -39,7 +40,7 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        lifespan=partial(_lifespan, billing, partial(sending, settings, store, fetcher)),
+        lifespan=partial(_lifespan, billing, pulse, partial(sending, settings, store, fetcher)),
     )
     app.router.redirect_slashes = False
     calls = Calls(settings.body_memory << 20, billing)
@@ -50,7 +51,7 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     add_management(app, settings, store)  # before the native API, which answers for all other paths under /v1
     app.router.routes.append(Route("/v1/{path:path}", Native(*shared), name="native"))
     app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
-    add_pages(app, settings, store, marketplace, calls.memory)
+    add_pages(app, settings, store, marketplace, calls.memory, pulse)
     add_health(app, engine, store)
     add_metrics(app, calls.metrics, engine, lambda: calls.memory.taken)
     return app
@@ -58,16 +59,17 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(
-    billing: Billing, notifying: Callable[[], AbstractAsyncContextManager[None]], _app: FastAPI
+    billing: Billing, pulse: Pulse, notifying: Callable[[], AbstractAsyncContextManager[None]], _app: FastAPI
 ) -> AsyncIterator[None]:
     """While calls are served, the ends of those that nobody waits for are written down, and notices are sent."""
-    recording = asyncio.create_task(billing.recorder.run())
+    tasks = [asyncio.create_task(billing.recorder.run()), asyncio.create_task(pulse.run())]
     try:
         async with notifying():
             yield
     finally:
-        recording.cancel()
-        await asyncio.gather(recording, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def openapi() -> JSONResponse:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ziyan.bench import contests, dataset, display, endurance, metering, overhead, rival, trials
+from ziyan.bench import contests, dataset, display, endurance, metering, overhead, rival, trials, views
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
 from ziyan.bench.fuzzing import run as fuzzing
@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_crash)
     _add_overhead(commands)
     _add_metering(commands)
+    _add_views(commands)
     _add_fuzz(commands)
     return top
 
@@ -117,6 +118,17 @@ def _add_metering(commands: Any) -> None:
     )
     _add_out(command, "where the JSON file goes")
     command.set_defaults(run=_metering)
+
+
+def _add_views(commands: Any) -> None:
+    command = _command(commands, "views", "Time of the operator's pages on a database with many calls.")
+    command.add_argument(
+        "--events", type=_positive, default=10_000_000, help="calls of the database (default: %(default)s)"
+    )
+    command.add_argument("--rounds", type=_positive, default=5, help="of each page (default: %(default)s)")
+    command.add_argument("--data", type=Path, metavar="DIR", help="folder that `ziyan demo` has filled before")
+    _add_out(command, "where the JSON file goes")
+    command.set_defaults(run=_views)
 
 
 def _add_fuzz(commands: Any) -> None:
@@ -269,6 +281,10 @@ def _crash(args: argparse.Namespace) -> bool:
 
 def _metering(args: argparse.Namespace) -> bool:
     return metering.run(rate=args.rate, seconds=args.seconds, out=args.out)
+
+
+def _views(args: argparse.Namespace) -> bool:
+    return views.run(events=args.events, rounds=args.rounds, data=args.data, out=args.out)
 
 
 def _overhead(args: argparse.Namespace) -> bool:

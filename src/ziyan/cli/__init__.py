@@ -14,6 +14,7 @@ from ziyan.cli import (
     audit,
     backup,
     catalogue,
+    demo,
     invoices,
     ledger,
     logins,
@@ -45,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     help_alone(root)
     commands: Any = root.add_subparsers(title="commands", metavar="COMMAND")
     buying = (accounts, apps, catalogue, orders, packages, usage, statements, invoices, notices, ledger)
-    for command in (serve, read, models, *buying, tokens, logins, audit, backup):
+    for command in (serve, read, models, *buying, tokens, logins, audit, backup, demo):
         command.add_parser(commands)
     return root
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ziyan.cli import arguments, output
 from ziyan.cli.actions import add_action, help_alone
-from ziyan.settings import Settings
+from ziyan.settings import Settings, listed
 
 if TYPE_CHECKING:
     from ziyan.metering.logins import Login
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CREATE_EXAMPLE = """\
 example:
   ziyan logins create li@example.com --account 0123456789abcdef0123456789abcdef
-  ziyan logins create wang
+  ziyan logins create wang --scopes orders:read,orders:write,accounts:read,apps:read
 """
 LIST_EXAMPLE = """\
 example:
@@ -50,6 +50,8 @@ def add_parser(commands: Any) -> None:
     create = add_action(actions, "create", "make a login and print its password, once", CREATE_EXAMPLE, run_create)
     create.add_argument("name", metavar="NAME", type=arguments.name, help="a mail address, or one word")
     create.add_argument("--account", metavar="ID", help="for the buyer of this account (default: for an operator)")
+    about = "what an operator may do, as tokens have it, separated by commas (default: everything)"
+    create.add_argument("--scopes", metavar="LIST", help=about)
     output.add_json(create)
 
     listing = add_action(actions, "list", "print logins, newest first", LIST_EXAMPLE, run_list)
@@ -74,7 +76,9 @@ def run_create(settings: Settings, args: argparse.Namespace) -> int:
     new = passwords.fresh()
     role = logins.Role.OPERATOR if args.account is None else logins.Role.BUYER
     with arguments.operator(settings) as person:
-        login = person.do(lambda desk: logins.create_login(desk, args.name, role, new, args.account))
+        login = person.do(
+            lambda desk: logins.create_login(desk, args.name, role, new, args.account, listed(args.scopes or ""))
+        )
     output.show(args, SecretLoginView.of(login, password=new.text))
     return 0
 

@@ -62,6 +62,18 @@ def put_item_in(connection: Connection, item: Item) -> Item:
     return new
 
 
+def item_in(connection: Connection, item_id: str) -> Item:
+    """The item of this identifier, for sale or not.
+
+    Raises:
+        NotFoundError: There is no such item.
+    """
+    item = table.item_by_id(connection, item_id)
+    if item is None:
+        raise NotFoundError(f"There is no item {item_id} in the catalogue")
+    return item
+
+
 def retire_item(store: Store, item_id: str) -> Item:
     """Sell an item no longer.
 
@@ -73,9 +85,7 @@ def retire_item(store: Store, item_id: str) -> Item:
 
 def retire_item_in(connection: Connection, item_id: str) -> Item:
     """As ``retire_item``, inside a transaction that has begun."""
-    item = table.item_by_id(connection, item_id)
-    if item is None:
-        raise NotFoundError(f"There is no item {item_id} in the catalogue")
+    item = item_in(connection, item_id)
     retired = replace(item, retired_at=item.retired_at or now_ms())
     table.put_item(connection, retired)
     return retired

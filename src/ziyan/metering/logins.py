@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -25,6 +26,7 @@ from ziyan.metering.store import Store
 from ziyan.metering.store import logins as table
 from ziyan.metering.store.logins import Login
 from ziyan.metering.times import DAY_MS, HOUR_MS, now_ms
+from ziyan.metering.tokens import granted
 from ziyan.metering.views import LoginView
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Login",
     "Role",
     "Turns",
+    "buyer_login",
     "change_password",
     "create_login",
     "end_session",
@@ -92,12 +95,14 @@ def normalized(name: str) -> str:
     return name.strip().lower()
 
 
-def create_login(desk: Desk, name: str, role: Role, new: Fresh, account_id: str | None = None) -> Login:
+def create_login(
+    desk: Desk, name: str, role: Role, new: Fresh, account_id: str | None = None, scopes: Iterable[str] = ()
+) -> Login:
     """Let somebody sign in, with a password that ``passwords.fresh`` made before: in here others would wait for it.
 
     Raises:
         NotFoundError: There is no such account.
-        ConflictError: The name is none or taken, or a buyer has no account or an operator has one.
+        ConflictError: The name is none or taken, a buyer has no account or an operator has one, or a scope is none.
     """
     name = normalized(name)
     if not _NAME.fullmatch(name):
@@ -108,7 +113,8 @@ def create_login(desk: Desk, name: str, role: Role, new: Fresh, account_id: str 
         desk.account(account_id)
     if table.by_name(desk.connection, name) is not None:
         raise ConflictError(f"There is a login named {name} already")
-    login = Login(uuid4().hex, account_id, name, role, new.hash, now_ms())
+    allowed = ",".join(granted(scopes, buyer=role == Role.BUYER)) if (scopes := tuple(scopes)) else ""
+    login = Login(uuid4().hex, account_id, name, role, new.hash, now_ms(), scopes=allowed)
     table.add(desk.connection, login)
     desk.note("login.create", login.id, None, LoginView.of(login))
     return login
@@ -158,6 +164,18 @@ def login_by_name(desk: Desk, name: str) -> Login:
     login = table.by_name(desk.connection, normalized(name))
     if login is None or not _is_seen(desk, login):
         raise NotFoundError(f"There is no login named {normalized(name)}")
+    return login
+
+
+def buyer_login(desk: Desk, login_id: str) -> Login:
+    """The buyer's login of this identifier.
+
+    Raises:
+        NotFoundError: There is none, or it is an operator's.
+    """
+    login = _known(desk, login_id)
+    if login.role != Role.BUYER:
+        raise NotFoundError(f"There is no buyer's login {login_id}")
     return login
 
 

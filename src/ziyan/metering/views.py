@@ -282,6 +282,7 @@ class LoginView(View):
     created_at: Moment
     disabled_at: Moment | None
     used_at: Moment | None
+    scopes: str = Field(description="Of an operator, separated by commas; empty for all")
 
 
 class SecretLoginView(LoginView):

@@ -16,5 +16,16 @@ NAVIGATION: Final[dict[str, tuple[tuple[str, tuple[str, str]], ...]]] = {
         ("/console/statements", ("对账单", "Statements")),
         ("/console/invoices", ("发票", "Invoices")),
     ),
-    "operator": (),
+    "operator": (
+        ("/admin", ("概览", "Overview")),
+        ("/admin/accounts", ("账户", "Accounts")),
+        ("/admin/apps", ("应用", "Apps")),
+        ("/admin/orders", ("订单", "Orders")),
+        ("/admin/invoices", ("发票", "Invoices")),
+        ("/admin/catalogue", ("套餐目录", "Catalogue")),
+        ("/admin/usage", ("用量", "Usage")),
+        ("/admin/notices", ("未送达的通知", "Failed notices")),
+        ("/admin/audit", ("审计日志", "Audit log")),
+        ("/admin/health", ("服务状态", "Health")),
+    ),
 }

@@ -14,6 +14,8 @@ from ziyan.api.body import BodyMemory
 from ziyan.metering.logins import Role
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
+from ziyan.web.admin import routes as admin
+from ziyan.web.admin.watch import Pulse
 from ziyan.web.console.routes import console_routes
 from ziyan.web.docs import Docs
 from ziyan.web.rendering import Renderer
@@ -26,7 +28,7 @@ from ziyan.web.try_page import TryPage
 _SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png"
 
 
-def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memory: BodyMemory) -> None:
+def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memory: BodyMemory, pulse: Pulse) -> None:
     """Serve the try page, the documentation and the pages of people who sign in, beside the API.
 
     Args:
@@ -35,6 +37,7 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
         store: Where the trial AppCode is.
         ocr: What ``/ocr`` is answered by; the form of a browser without scripts goes there too.
         memory: What bodies of requests are counted in.
+        pulse: How the engine did of late.
     """
     files = StaticFiles(extra=(_SAMPLE_PICTURE,))
     renderer = Renderer(settings, files)
@@ -52,3 +55,5 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
     signing_in = SigningIn(settings, gate, renderer, memory)
     app.router.routes += signing_in.routes()
     app.router.routes += console_routes(Room(settings, gate, renderer, memory, Role.BUYER), signing_in.confirm)
+    office = Room(settings, gate, renderer, memory, Role.OPERATOR)
+    app.router.routes += admin.routes(office, pulse, store)

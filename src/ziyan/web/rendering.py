@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlencode
@@ -111,7 +113,11 @@ class Renderer:
         )  # fmt: skip
         self._environment.filters.update(ticks=ticks, dotted=dotted)
         self._environment.globals.update(
-            static=files.address, version=__version__, zone=settings.timezone, rooms=NAVIGATION
+            static=files.address,
+            version=__version__,
+            zone=settings.timezone,
+            rooms=NAVIGATION,
+            when=partial(when, settings.zone),
         )
 
     def fragment(self, template: str, visit: Visit, **values: Any) -> str:
@@ -123,6 +129,11 @@ class Renderer:
     def page(self, request: Request, template: str, visit: Visit, *, status: int = 200, **values: Any) -> Response:
         """A whole page as an answer."""
         return page_answer(request, visit, self.fragment(template, visit, **values), status)
+
+
+def when(zone: tzinfo, moment: int | None) -> str:
+    """A moment to the minute, in a zone; a dash for none."""
+    return f"{datetime.fromtimestamp(moment / 1000, zone):%Y-%m-%d %H:%M}" if moment is not None else "—"
 
 
 def ticks(text: str) -> Markup:

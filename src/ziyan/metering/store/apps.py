@@ -133,6 +133,11 @@ _BY_LOOKUP = (
 )
 
 
+def account_names(connection: Connection) -> dict[str, str]:
+    """The name of every account."""
+    return {row.id: row.name for row in connection.execute(select(accounts.c.id, accounts.c.name))}
+
+
 def add_app(connection: Connection, app: App) -> None:
     """Store a new app of an account that is there."""
     moment = _milliseconds(app.created_at)

@@ -23,6 +23,7 @@ class Login:
         created_at: When it was made.
         disabled_at: When it was refused from then on; None where it is not.
         used_at: When somebody signed in last.
+        scopes: What an operator may do, separated by commas; empty for everything.
     """
 
     id: str
@@ -33,6 +34,11 @@ class Login:
     created_at: int
     disabled_at: int | None = None
     used_at: int | None = None
+    scopes: str = ""
+
+    def may(self, scope: str) -> bool:
+        """Whether an operator may do what a scope says."""
+        return not self.scopes or scope in self.scopes.split(",")
 
 
 _LOGIN = tuple(logins.c[name] for name in Login.__dataclass_fields__)

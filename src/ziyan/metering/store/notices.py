@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlalchemy import BigInteger, Connection, Select, String, bindparam, insert, or_, select, text, update
 
 from ziyan.metering.store.schema import apps, marks, notices, outbox, packages, targets
+from ziyan.metering.store.slices import Asked, Slice, cut, named
 
 _LOOKED: Final = "notices_looked_at"
 _CHUNK: Final = 500
@@ -318,6 +319,47 @@ def mark_failed(connection: Connection, outbox_id: str, holder: str, *, error: s
 def waiting(connection: Connection) -> int:
     """How many notices are on their way."""
     return len(connection.execute(select(_O.id).where(_O.state == "waiting")).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A notice that did not reach a target.
+
+    Attributes:
+        id: Of this pair of notice and target.
+        account_id: Who was to be told.
+        app_id: About which app.
+        kind: What had happened.
+        target_kind: ``mail``, ``webhook`` or ``robot``.
+        target_name: Name of the target.
+        attempts: How many were begun.
+        created_at: When the notice was made.
+        error: Why the last attempt failed.
+    """
+
+    id: str
+    account_id: str
+    app_id: str | None
+    kind: str
+    target_kind: str
+    target_name: str
+    attempts: int
+    created_at: int
+    error: str
+
+
+def failures_page(connection: Connection, asked: Asked) -> Slice[Failure]:
+    """What was given up on its way to a target, newest first."""
+    n, t = notices.c, targets.c
+    statement = (
+        select(
+            _O.id, n.account_id, n.app_id, n.kind, t.kind.label("target_kind"), t.name.label("target_name"),
+            _O.attempts, _O.created_at, _O.error,
+        )
+        .select_from(outbox.join(notices).join(targets))
+        .where(_O.state == "failed")
+    )  # fmt: skip
+    return cut(connection, statement, (_O.created_at, _O.id), asked, named(Failure))
 
 
 def deliveries(connection: Connection, account_id: str, limit: int) -> list[Delivery]:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from ziyan.metering.store.schema.base import metadata
 
@@ -18,6 +28,7 @@ logins = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("disabled_at", BigInteger),
     Column("used_at", BigInteger),
+    Column("scopes", Text, nullable=False, server_default=""),  # separated by commas; empty: all of the role
     UniqueConstraint("name"),
     CheckConstraint(
         "(role = 'buyer' AND account_id IS NOT NULL) OR (role = 'operator' AND account_id IS NULL)", name="role"

@@ -1,0 +1,454 @@
+"""The operator's pages over HTTP: who gets in, what each form does, and that every number is the ledger's."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import http.client
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html import unescape
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.api.conftest import Service, running_service
+from tests.api.wire import FakeEngine
+from tests.desk import operator
+from tests.people import Client, Page, buyer_login, fresh, operator_login
+from ziyan.api.app import create_app
+from ziyan.metering import apps, demo, invoices, ledger, logins, orders, papers, selling, usage
+from ziyan.metering.credentials import list_apps
+from ziyan.metering.invoices import Wanted
+from ziyan.metering.logins import Role
+from ziyan.metering.store import Store, audit, schema
+from ziyan.metering.store import logins as login_table
+from ziyan.metering.store.slices import Asked
+from ziyan.metering.times import DAY_MS, day_of, now_ms
+from ziyan.metering.tokens import OPERATOR
+from ziyan.settings import Settings
+from ziyan.web.admin.routes import CHANGED, SHOWN
+from ziyan.web.navigation import NAVIGATION
+
+CALLS = 3_000
+HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
+PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A shop with a year behind it."""
+    folder = tmp_path_factory.mktemp("shop")
+    store = Store.open(Settings.load(data_dir=folder))
+    demo.fill(store, calls=CALLS)
+    store.close()
+    with running_service(folder) as service:
+        operator_login(service.store, "wang")
+        buyer_login(service.store, "zhao")
+        yield service
+
+
+@dataclass
+class Things:
+    """One of each that pages are about."""
+
+    account_id: str
+    app_id: str
+    order_id: str
+    invoice_id: str
+    login_id: str
+    item_id: str = "calls-1k"
+
+    def path(self, template: str) -> str:
+        return template.format(**self.__dict__)
+
+
+@pytest.fixture
+def things(service: Service) -> Things:
+    store, desk = service.store, operator(service.store)
+    app = desk.do(lambda at: apps.create_app(at, "app"))
+    paid = desk.do(lambda at: selling.place_order(at, app.id, "calls-1k"))
+    desk.do(lambda at: selling.pay_order(at, paid.id))
+    asked = desk.do(lambda at: papers.request_invoice(at, app.account_id, Wanted("normal", "某人", 100)))
+    order = desk.do(lambda at: selling.place_order(at, app.id, "calls-1k"))
+    login = buyer_login(store, f"b{app.id}", app.account_id)
+    return Things(app.account_id, app.id, order.id, asked.id, login.id)
+
+
+@pytest.fixture
+def wang(service: Service) -> Client:
+    return signed_in(service, "wang")
+
+
+def signed_in(service: Service, name: str) -> Client:
+    """Somebody in a session of their own; signing in itself would have so many wait."""
+    login = service.store.transact(lambda connection: login_table.by_name(connection, name))
+    assert login
+    return Client(service.port, {"ziyan_session": asyncio.run(logins.start_session(service.store, login))})
+
+
+def admin_paths(service: Service) -> list[str]:
+    """Of the service itself, so that none is forgotten."""
+    app = create_app(service.settings, FakeEngine(), service.store)
+    return [path for route in app.router.routes if (path := getattr(route, "path", "")).startswith("/admin")]
+
+
+def entries(store: Store) -> int:
+    return store.transact(lambda connection: connection.execute(select(func.count(schema.audit_log.c.id))).scalar_one())
+
+
+def log(store: Store, object_id: str) -> list[tuple[str, str]]:
+    found = store.transact(lambda connection: audit.page(connection, Asked(), object_id=object_id)).items
+    return [(entry.action, entry.actor) for entry in found]
+
+
+# --- who gets in ----------------------------------------------------------------------------------------------
+
+
+def test_every_route_turns_strangers_and_buyers_away(service: Service, things: Things) -> None:
+    stranger, zhao = Client(service.port), signed_in(service, "zhao")
+    csrf = zhao.ask("/password").csrf
+    before = entries(service.store)
+    paths = admin_paths(service)
+    assert len(paths) == len(SHOWN) + len(CHANGED) + 1
+    for template in paths:
+        path = things.path(template)
+        for form in (None, {"csrf": csrf, "name": "x", "disabled": "1", "calls": "5", "months": "1"}):
+            refused = stranger.ask(path, form)
+            assert refused.status in {303, 405}, path
+            if refused.status == 303:
+                assert refused.headers["location"].partition("?")[0] == "/signin"
+            page = zhao.ask(path, form)
+            assert page.status in {404, 405}, path
+            assert "档案扫描流水线" not in page.text
+    assert entries(service.store) == before
+    assert orders.get_order(service.store, things.order_id).state == "pending"  # type: ignore[union-attr]
+
+
+def test_a_form_that_no_page_of_this_session_made_is_refused(service: Service, things: Things, wang: Client) -> None:
+    other = signed_in(service, "wang").ask("/password").csrf
+    own = wang.ask("/password").csrf
+    before = entries(service.store)
+    for template, _, _ in CHANGED:
+        path = things.path(template)
+        for csrf in ({}, {"csrf": ""}, {"csrf": other}):
+            assert wang.ask(path, {**csrf, "name": "x", "calls": "5"}).status == 403, path
+        assert wang.ask(path, {"csrf": own, "name": "x"}, Origin="https://evil.example").status == 403, path
+        assert wang.ask(path, {"csrf": own, "name": "x"}, Sec_Fetch_Site="cross-site").status == 403, path
+        assert wang.ask(path).status in {404, 405}, path
+    assert entries(service.store) == before
+
+
+def test_a_login_may_see_and_do_what_its_scopes_say(service: Service, things: Things) -> None:
+    desk = operator(service.store)
+    for scope in OPERATOR:
+        name = f"all-but-{scope}".replace(":", "-")
+        others = [each for each in OPERATOR if each != scope]
+        desk.do(lambda at, n=name, s=others: logins.create_login(at, n, Role.OPERATOR, fresh(), scopes=s))  # type: ignore[misc]
+        client = signed_in(service, name)
+        csrf = client.ask("/password").csrf
+        for template, scopes, _ in SHOWN:
+            page = client.ask(things.path(template))
+            if scope in scopes:
+                assert page.status == 403
+                assert scope in page.plain
+        before = entries(service.store)
+        for template, needed, _ in CHANGED:
+            if needed == scope:
+                page = client.ask(things.path(template), {"csrf": csrf, "name": "x", "calls": "1", "months": "1"})
+                assert page.status == 403
+                assert scope in page.plain
+        assert entries(service.store) == before
+
+
+def test_a_page_offers_what_somebody_may_do_and_no_more(service: Service, things: Things, wang: Client) -> None:
+    reads = [scope for scope in OPERATOR if scope.endswith(":read")]
+    operator(service.store).do(lambda at: logins.create_login(at, "looks-only", Role.OPERATOR, fresh(), scopes=reads))
+    looks = signed_in(service, "looks-only")
+    for template, _, _ in SHOWN:
+        path = things.path(template)
+        if path.endswith("/file"):
+            continue
+        actions = re.findall(r'action="(/admin[^"]*)"', looks.ask(path).text)
+        assert actions == [], path
+    offered = {action for template, _, _ in SHOWN for action in actions_of(wang.ask(things.path(template)))}
+    assert {things.path("/admin/apps/{app_id}/packages"), things.path("/admin/orders/{order_id}/pay")} <= offered
+
+
+def actions_of(page: Page) -> list[str]:
+    return re.findall(r'action="(/admin[^"]*)"', page.text)
+
+
+# --- what is shown --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_page_is_there_in_both_languages(service: Service, things: Things, wang: Client, language: str) -> None:
+    for template in (*(path for path, _, _ in SHOWN if not path.endswith("/file")), "/admin/health"):
+        page = wang.ask(f"{things.path(template)}?lang={language}")
+        assert page.status == 200, template
+        assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in page.text
+        assert page.headers["cache-control"] == "no-store"
+        body = re.sub(r"<script.*?</script>|English|中文", "", page.text)
+        assert "None" not in page.plain
+        if language == "en" and template in {"/admin/health", "/admin/catalogue/{item_id}"}:
+            names = "字眼|次"
+            assert re.findall(rf"(?!{names})[\u4e00-\u9fff]", re.sub(names, "", body)) == []
+
+
+def test_the_navigation_names_pages_that_are_there(wang: Client) -> None:
+    for path, (chinese, english) in NAVIGATION["operator"]:
+        page = wang.ask(f"{path}?lang=zh")
+        assert page.status == 200
+        assert chinese in page.plain
+        assert english in wang.ask(f"{path}?lang=en").plain
+
+
+def test_what_is_not_there_is_said_to_be_so(wang: Client, things: Things) -> None:
+    nothing = Things("nobody", "none", "none", "none", "none", "none")
+    for template, _, _ in SHOWN:
+        if "{" in template:
+            assert wang.ask(nothing.path(template)).status == 404, template
+    csrf = wang.ask("/password").csrf
+    form = {"csrf": csrf, "name": "x", "calls": "1", "months": "1", "price": "1", "amount": "0", "number": "12345678"}
+    for template, _, _ in CHANGED:
+        if "{" in template and not template.endswith(("/put", "/issue", "/attach")):
+            page = wang.ask(nothing.path(template), {**form, "reason": "x", "item": "none", "disabled": "1"})
+            assert page.status == 404, template
+
+
+def rows_of(page: Page) -> list[dict[str, str]]:
+    assert page.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(page.text.removeprefix("\ufeff"))))
+
+
+def test_every_list_can_be_had_as_a_file(wang: Client, things: Things) -> None:
+    for path in ("accounts", "apps", "orders", "invoices", "catalogue", "notices", "audit", "usage"):
+        assert rows_of(wang.ask(f"/admin/{path}?csv=1")), path
+    for path, names in (("/admin/accounts/{account_id}", "app order"), ("/admin/apps/{app_id}", "package")):
+        for name in names.split():
+            assert rows_of(wang.ask(f"{things.path(path)}?{name}csv=1")), name
+    assert rows_of(wang.ask(f"{things.path('/admin/apps/{app_id}')}?callcsv=1")) == []
+
+
+def test_numbers_are_those_of_the_ledger(service: Service, wang: Client) -> None:
+    store = service.store
+    report = ledger.check(store)
+    assert report.differences == ()
+    totals = usage.totals(store, span="day", since=0, until=now_ms() + DAY_MS)
+    last = max(total.start for total in totals)
+    since = last - 399 * DAY_MS + 1
+    days = f"since={_day(store, since)}&until={_day(store, now_ms())}"
+    rows = rows_of(wang.ask(f"/admin/usage?{days}&lang=en&csv=1"))
+    assert sum(int(row["Calls"]) for row in rows) == sum(total.calls for total in totals) >= CALLS
+    assert sum(int(row["Billed"]) for row in rows) == report.consumed
+    by_app = Counter[str]()
+    for total in totals:
+        by_app[total.app_id] += total.billed
+    found = {app.name: by_app[app.id] for app in list_apps(store) if by_app[app.id]}
+    assert {row["App"]: int(row["Billed"]) for row in rows if int(row["Billed"])} == found
+    page = wang.ask(f"/admin/usage?{days}&lang=en")
+    answered = sum(total.calls for total in totals if total.code == "ok")
+    assert f"answered {answered:,}" in page.plain
+
+
+def _day(store: Store, moment: int) -> str:
+    return day_of(moment, store.zone).isoformat()
+
+
+def test_usage_is_shown_of_an_account_an_app_and_few_days(service: Service, wang: Client) -> None:
+    app = next(app for app in list_apps(service.store) if app.name == "拍照搜题")
+    today = _day(service.store, now_ms())
+    for query in (f"app={app.id}", f"account={app.account_id}", "app=none&account=none&since=x&until=2026-13-01"):
+        page = wang.ask(f"/admin/usage?{query}")
+        assert page.status == 200
+        assert "拍照搜题" in page.plain
+    assert wang.ask(f"/admin/usage?since={today}&until={today}").plain.count("每小时的调用") == 1
+    assert "每天的调用" in wang.ask("/admin/usage?since=2026-01-31&until=2026-01-01").plain
+
+
+def test_orders_and_invoices_are_shown_by_their_state(wang: Client) -> None:
+    assert "已付款" in wang.ask("/admin/orders").text
+    pending = rows_of(wang.ask("/admin/orders?state=pending&csv=1&lang=en"))
+    assert {row["State"] for row in pending} == {"pending"} or {row["State"] for row in pending} == {"to be paid"}
+    assert len(rows_of(wang.ask("/admin/orders?state=nonsense&csv=1"))) > len(pending)
+    assert rows_of(wang.ask("/admin/invoices?state=issued&csv=1"))
+
+
+# --- what is changed ------------------------------------------------------------------------------------------
+
+
+def test_each_change_is_said_and_logged(service: Service, things: Things, wang: Client) -> None:
+    store, t = service.store, things
+    actor = next(f"login {each.id} wang" for each in people(store) if each.name == "wang")
+
+    def do(action: str, said: str, about: str, change: str, **fields: str) -> None:
+        answer = wang.send("/password", t.path(action), **fields)
+        assert answer.status == 303, answer.plain
+        assert said in wang.follow(answer.headers["location"]).plain
+        assert (change, actor) in log(store, about)
+
+    do("/admin/accounts/{account_id}/rename", "新名字", t.account_id, "account.rename", name="新名字")
+    do("/admin/apps/{app_id}/limit", "每秒 2.5 次", t.app_id, "app.change", rate="2.5")
+    do("/admin/apps/{app_id}/limit", "默认值", t.app_id, "app.change", rate="0")
+    do("/admin/apps/{app_id}/switch", "已停用", t.app_id, "app.change", disabled="1")
+    do("/admin/apps/{app_id}/switch", "已启用", t.app_id, "app.change", disabled="0")
+    do("/admin/orders/{order_id}/pay", "1,000 次已到账", t.order_id, "order.pay", reference="网银 17")
+    do("/admin/orders/{order_id}/refund", "¥49.50", t.order_id, "order.refund", amount="49.5")
+    do("/admin/invoices/{invoice_id}/reject", "已驳回", t.invoice_id, "invoice.reject", reason="抬头不对")
+    small = {"name": "小", "calls": "5", "months": "1", "price": "1"}
+    do("/admin/catalogue/create", "已上架", "small-5", "item.put", id="small-5", **small)
+    large = {"name": "一千", "calls": "1,000", "months": "12", "price": "¥50"}
+    do("/admin/catalogue/{item_id}/put", "已上架", "calls-1k", "item.put", **large)
+    do("/admin/logins/{login_id}/switch", "已停用", t.login_id, "login.disable", disabled="1")
+    do("/admin/logins/{login_id}/switch", "已启用", t.login_id, "login.enable", disabled="0")
+    package = wang.send("/password", t.path("/admin/apps/{app_id}/packages"), calls="1234", months="6")
+    assert "已充入 1,234 次" in wang.follow(package.headers["location"]).plain
+    opened = wang.send("/password", "/admin/accounts/create", name="新户")
+    assert "已开通" in wang.follow(opened.headers["location"]).plain
+    made = wang.send("/password", f"{opened.headers['location']}/apps", name="新应用")
+    assert "已登记" in wang.follow(made.headers["location"]).plain
+    placed = wang.send("/password", f"{made.headers['location']}/orders", item="calls-1k")
+    assert "待付款" in wang.follow(placed.headers["location"]).plain
+    gone = wang.send("/password", f"{placed.headers['location']}/cancel")
+    assert "已取消" in wang.follow(gone.headers["location"]).plain
+    do("/admin/catalogue/small-5/retire", "已下架", "small-5", "item.retire")
+    actions = {
+        entry.action for entry in store.transact(lambda c: audit.page(c, Asked(100))).items if entry.actor == actor
+    }
+    assert {"package.grant", "account.create", "app.create", "order.place", "order.cancel"} <= actions
+    assert ledger.check(store).differences == ()
+
+
+def people(store: Store) -> list[logins.Login]:
+    return store.transact(lambda connection: login_table.page(connection, Asked(100))).items
+
+
+def test_a_login_is_made_and_reset_and_its_password_is_shown_once(
+    service: Service, things: Things, wang: Client
+) -> None:
+    page = wang.send("/password", things.path("/admin/accounts/{account_id}/logins"), name="Sun@Example.com")
+    first = password_on(page)
+    assert Client(service.port).sign_in("sun@example.com", first).status == 303
+    login = next(each for each in people(service.store) if each.name == "sun@example.com")
+    page = wang.send("/password", f"/admin/logins/{login.id}/reset")
+    second = password_on(page)
+    assert Client(service.port).sign_in("sun@example.com", first).status == 422
+    assert Client(service.port).sign_in("sun@example.com", second).status == 303
+    own = next(each for each in people(service.store) if each.name == "wang")
+    assert wang.send("/password", f"/admin/logins/{own.id}/reset").status == 404
+    assert first not in wang.ask(things.path("/admin/accounts/{account_id}")).text
+
+
+def password_on(page: Page) -> str:
+    assert page.status == 200
+    found = re.search(r'<code id="password">(.+?)</code>', page.text)
+    assert found
+    return unescape(found[1])
+
+
+def multipart(fields: dict[str, str], file: bytes) -> tuple[str, bytes]:
+    parts = [f'--b\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n'.encode() for n, v in fields.items()]
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x.pdf"\r\n\r\n'
+    return "multipart/form-data; boundary=b", b"".join(parts) + head + file + b"\r\n--b--\r\n"
+
+
+def upload(wang: Client, action: str, number: str, file: bytes) -> int:
+    kind, body = multipart({"csrf": wang.ask("/password").csrf, "number": number}, file)
+    connection = http.client.HTTPConnection("127.0.0.1", wang.port, timeout=30)
+    cookie = "; ".join(f"{name}={value}" for name, value in wang.cookies.items())
+    connection.request("POST", action, body, {"Content-Type": kind, "Cookie": cookie})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_an_invoice_is_issued_with_its_pdf_or_not_at_all(service: Service, things: Things, wang: Client) -> None:
+    path, store = things.path("/admin/invoices/{invoice_id}"), service.store
+    found = lambda: next(each for each in invoices.list_invoices(store) if each.id == things.invoice_id)  # noqa: E731
+    for number, file in (("26000001", b"no pdf"), ("26000001", b""), ("!", PDF)):
+        assert upload(wang, f"{path}/issue", number, file) == 409
+        assert found().state == "requested"
+    assert wang.ask(f"{path}/file").status == 404
+    large = PDF[:-7] + b"x" * (invoices.MAX_PDF_BYTES + (65 << 10)) + PDF[-7:]
+    assert upload(wang, f"{path}/issue", "26000001", large) == 413
+    assert upload(wang, f"{path}/issue", "26000001", PDF) == 303
+    assert (found().state, found().invoice_number) == ("issued", "26000001")
+    assert invoices.invoice_file(store, things.invoice_id).content == PDF
+    shown = wang.ask(f"{path}/file")
+    assert (shown.status, shown.headers["content-type"]) == (200, "application/pdf")
+    other = PDF + b"\n%%EOF"
+    assert upload(wang, f"{path}/attach", "", other) == 303
+    assert invoices.invoice_file(store, things.invoice_id).content == other
+    assert [action for action, _ in log(store, things.invoice_id)] == [
+        "invoice.attach", "invoice.attach", "invoice.issue", "invoice.request",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("/admin/accounts/create", {"name": ""}),
+        ("/admin/accounts/create", {"name": "x" * 201}),
+        ("/admin/accounts/create", {"name": "a\x07b"}),
+        ("/admin/apps/{app_id}/packages", {"calls": "many", "months": "1"}),
+        ("/admin/apps/{app_id}/packages", {"calls": "1", "months": "0"}),
+        ("/admin/apps/{app_id}/packages", {"calls": "-5", "months": "1"}),
+        ("/admin/apps/{app_id}/packages", {"calls": "١٢", "months": "1"}),
+        ("/admin/apps/{app_id}/limit", {"rate": "fast"}),
+        ("/admin/apps/{app_id}/limit", {"rate": "nan"}),
+        ("/admin/orders/{order_id}/refund", {"amount": "1.234"}),
+        ("/admin/orders/{order_id}/refund", {"amount": "1"}),
+        ("/admin/catalogue/create", {"id": "a b", "name": "x", "calls": "1", "months": "1", "price": "1"}),
+        ("/admin/catalogue/create", {"id": "", "name": "x", "calls": "1", "months": "1", "price": "1"}),
+        ("/admin/catalogue/create", {"id": "a", "name": "x", "calls": "1", "months": "1", "price": "-1"}),
+        ("/admin/invoices/{invoice_id}/reject", {"reason": ""}),
+    ],
+)
+def test_what_makes_no_sense_changes_nothing_and_is_explained(
+    service: Service, things: Things, wang: Client, action: str, fields: dict[str, str]
+) -> None:
+    csrf = wang.ask("/password").csrf
+    before = entries(service.store)
+    page = wang.ask(things.path(action), {"csrf": csrf, **fields})
+    assert page.status == 409
+    assert "没有办成" in page.plain
+    assert re.search(r"[\u4e00-\u9fff0]。", page.plain), page.plain
+    assert entries(service.store) == before
+
+
+def test_a_disabled_apps_calls_are_refused_and_an_enabled_ones_are_not(service: Service, wang: Client) -> None:
+    switch = f"/admin/apps/{service.caller.app.id}/switch"
+    assert service.post(b"img=x").status == 666
+    assert wang.send("/password", switch, disabled="1").status == 303
+    refused = service.post(b"img=x")
+    assert (refused.status, refused.get("X-Ca-Error-Code")) == (403, "I403AA")
+    assert wang.send("/password", switch, disabled="0").status == 303
+    assert service.post(b"img=x").status == 666
+
+
+def test_hostile_names_stay_text(service: Service, wang: Client) -> None:
+    desk = operator(service.store)
+    account = desk.do(lambda at: apps.create_account(at, HOSTILE))
+    app = desk.do(lambda at: apps.create_app(at, HOSTILE, account_id=account.id))
+    order = desk.do(lambda at: selling.place_order(at, app.id, "calls-1k"))
+    desk.do(lambda at: selling.pay_order(at, order.id, reference=HOSTILE))
+    asked = desk.do(lambda at: papers.request_invoice(at, account.id, replace(Wanted("normal", HOSTILE, 1))))
+    desk.do(lambda at: papers.reject_invoice(at, asked.id, HOSTILE))
+    things = Things(account.id, app.id, order.id, asked.id, "")
+    for template in (*(path for path, _, _ in SHOWN if not path.endswith("/file")), "/admin/health"):
+        hostile = urlencode(dict.fromkeys(("q", "object", "since", "account", "state", "sort", "after"), HOSTILE))
+        for query in ("", f"?{hostile}"):
+            page = wang.ask(things.path(template) + query)
+            assert page.status == 200
+            assert "<script>alert" not in page.text
+            assert "49" not in re.findall(r"alert\(1\).{0,40}", page.plain)
+    assert HOSTILE in wang.ask(things.path("/admin/accounts/{account_id}")).plain
+    said = wang.send("/password", "/admin/accounts/create", name=HOSTILE)
+    after = wang.follow(said.headers["location"])
+    assert "<script>alert" not in after.text
+    assert HOSTILE in after.plain
