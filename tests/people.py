@@ -57,6 +57,8 @@ class Client:
         connection.close()
         for line in reply.msg.get_all("set-cookie", []):
             name, _, rest = line.partition("=")
+            if name == "ziyan_lang":  # each page is asked for in a language of its own
+                continue
             value = rest.partition(";")[0].strip('"')
             if value and "Max-Age=0" not in rest:
                 self.cookies[name] = value

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from h2.settings import SettingCodes
 
 from tests.api.conftest import Service
 from tests.api.signers import B64, error_of, form, msg_of, own_call, own_parameters, was_read
@@ -412,23 +414,50 @@ def test_a_client_that_closes_its_side_and_takes_its_answer_is_billed(service_wi
     wait_for(service, OK)
 
 
-def test_a_client_that_closes_its_side_and_takes_nothing_is_not_billed(
-    service_with: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(acknowledged, "_LOOKS", 3)
+def test_a_client_that_closes_its_side_and_takes_a_part_of_its_answer_is_billed(service_with: Start) -> None:
     service = service_with(calls=5)
     service.engine.outcome = Page(lines=(), text="文" * (1 << 20), width=1, height=1)
     with calling(service) as connection:
         connection.say_no_more()
-        wait_for(service, GONE)
-    assert consumed(service) == 0
+        assert connection.read_reply(head_only=True)["X-Ziyan-Billed"] == "1"
+        connection.reset()
+    wait_for(service, OK)
+    assert consumed(service) == 1
+
+
+def full_connection() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a connection whose far end has no room left."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        far = socket.create_connection(listener.getsockname())
+        near, _ = listener.accept()
+    near.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            near.send(bytes(1 << 20))
+    return near, far
+
+
+@pytest.mark.parametrize("leave", ["never", "at once", "later"])
+async def test_an_answer_of_which_nothing_is_acknowledged_was_not_taken(
+    leave: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = full_connection()
+    with near, far:
+        if leave == "at once":
+            far.close()
+        monkeypatch.setattr(acknowledged, "_LOOKS", 3 if leave == "never" else 1_000)
+        asking = asyncio.create_task(acknowledged.acknowledged(near, 1))
+        await asyncio.sleep(0)
+        if leave == "later":
+            far.close()
+        assert not await asking
 
 
 async def test_where_the_system_does_not_tell_an_answer_that_was_sent_was_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(acknowledged.sys, "platform", "another")
-    assert await acknowledged.acknowledged(None)
+    assert await acknowledged.acknowledged(None, 1)
 
 
 def test_a_client_that_comes_back_with_its_key_after_leaving_is_billed_once(service_with: Start) -> None:
@@ -458,4 +487,26 @@ def test_http_2_bills_a_taken_answer_and_not_one_that_is_taken_back(service_with
         taken = client.post(FORM, headers)
         assert client.answer(taken)[0]["x-ziyan-billed"] == "1"
         wait_for(service, GONE, OK)
+    assert consumed(service) == 1
+
+
+@pytest.mark.parametrize("leave", ["reset", "close"])
+def test_http_2_bills_whoever_leaves_no_room_for_the_last_byte_of_an_answer(service_with: Start, leave: str) -> None:
+    service = service_with(calls=5)
+    headers = ("authorization", f"APPCODE {service.caller.appcode}")
+    with Http2(service.port) as client:
+        client.client.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+        stream = client.post(FORM, headers)
+        while stream not in client.headers:
+            client.receive()
+        size = int(client.headers[stream]["content-length"])
+        client.client.increment_flow_control_window(size - 1, stream)
+        client.flush()
+        while len(client.bodies.get(stream, b"")) < size - 1:
+            client.receive()
+        if leave == "reset":
+            client.client.reset_stream(stream)
+            client.flush()
+            wait_for(service, OK)  # not for the connection's end
+    wait_for(service, OK)
     assert consumed(service) == 1

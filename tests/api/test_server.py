@@ -180,6 +180,10 @@ def test_the_welcome_shows_an_address_that_can_be_called(tmp_path: Path, host: s
         assert "port 8000 is taken" in text
         assert trial.appcode in text
         assert "disabled" not in text
+        assert "/signin\n" in text
+        assert "password" not in text
+        first = welcome(settings, listener, trial, "four-words")
+        assert re.search(r"Sign in as the operator: http://\S+/signin\n  name operator, password four-words ", first)
         set_app_disabled(store, trial.app.id, disabled=True)
         assert "(disabled)" in welcome(settings, listener, ensure_trial_app(store))
     store.close()

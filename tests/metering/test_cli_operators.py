@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,7 +122,7 @@ def test_the_catalogue_is_changed(run: Any, told: Any, refused: Any) -> None:
     assert (status, "months" in err) == (65, True)
 
 
-def test_usage_is_printed(run: Any, told: Any, refused: Any, store: Store) -> None:
+def test_usage_is_printed(run: Any, told: Any, refused: Any, store: Store, tmp_path: Path) -> None:
     app = told("apps", "create", "app")["id"]
     package = told("packages", "grant", app, "10", "--months", "3")
     assert (package["left"], package["order_id"]) == (10, None)
@@ -131,6 +132,12 @@ def test_usage_is_printed(run: Any, told: Any, refused: Any, store: Store) -> No
         assert [each["calls"] for each in told("usage", "sums", "--by", by, "--app", app)] == [1]
     assert run("usage", "sums", "--since", "2020-01-01", "--until", "2020-01-31") == ""
     events = told("usage", "events", app)
+    for kind, begins in (("csv", "\ufeff".encode()), ("xlsx", b"PK")):
+        file = tmp_path / f"calls.{kind}"
+        assert run("usage", "export", str(file), "--app", app) == f"{file}\n"
+        assert file.read_bytes().startswith(begins)
+    assert refused("usage", "export", "calls.pdf")[0] == 2
+    assert refused("usage", "export", str(tmp_path / "none" / "calls.csv"))[0] == 66
     assert [(each["id"], each["billed"]) for each in events] == [("CALL-1", True)]
     assert re.search(r"CALL-1 .* 200 +ok +yes +20 +1000$", run("usage", "events", app, "--limit", "1"), re.MULTILINE)
     for wrong in ("yesterday", "1999-12-31", "3000-01-01"):

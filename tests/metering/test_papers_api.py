@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.desk import operator
+from tests.metering import calls
 from tests.metering.asking import Asker, application, buyer_token, operator_token, problem_of
 from tests.metering.test_cli_operators import refused, run, told
 from ziyan.api import management
@@ -112,6 +114,25 @@ async def test_an_invoice_is_asked_for_issued_and_fetched_and_all_of_it_is_in_th
     assert len((await buyer.get("/account/invoices"))["items"]) == 3
     log = (await admin.get("/admin/audit", object_id=asked["id"]))["items"]
     assert [entry["action"] for entry in log] == ["invoice.attach", "invoice.issue", "invoice.request"]
+
+
+async def test_events_are_given_as_files_and_to_nobody_else(app: Any, store: Store) -> None:
+    registered = [register_app(store, name).app for name in ("mine", "foreign")]
+    for each in registered:
+        operator(store).do(partial(selling.grant_package, app_id=each.id, calls=1, months=1))
+        await calls.make(store, each.id)
+    (account, mine), theirs = (registered[0].account_id, registered[0].id), registered[1].id
+    buyer, admin = Asker(app, buyer_token(store, account)), Asker(app, operator_token(store))
+    csv = (await buyer.ask("GET", "/account/usage/events")).content.decode("utf-8-sig")
+    assert mine in csv
+    assert theirs not in csv
+    assert theirs not in (await buyer.ask("GET", "/account/usage/events", app_id=theirs)).text
+    table = await buyer.ask("GET", "/account/usage/events", format="xlsx")
+    assert table.content.startswith(BEGINS["xlsx"])
+    assert "events.xlsx" in table.headers["content-disposition"]
+    assert {mine, theirs} <= set((await admin.ask("GET", "/admin/usage/events")).text.replace(",", " ").split())
+    assert theirs not in (await admin.ask("GET", "/admin/usage/events", account_id=account)).text
+    assert await buyer.refused("GET", "/account/usage/events", None, format="pdf") == (422, "invalid_request")
 
 
 async def test_nobody_reaches_another_accounts_invoices(app: Any, store: Store) -> None:

@@ -61,7 +61,7 @@ def furnished(store: Store, name: str = "li@example.com") -> Shop:
     orders[0] = person.do(lambda desk: selling.pay_order(desk, orders[0].id, reference="TT-20261101"))
     grant(store, mine[1].id, 50)
     _use(store, mine)
-    wanted = Wanted("normal", COMPANY, 5_000)
+    wanted = Wanted("normal", COMPANY, 2_000)
     invoices = [person.do(lambda desk: papers.request_invoice(desk, account.id, wanted)) for _ in range(2)]
     person.do(lambda desk: papers.issue_invoice(desk, invoices[0].id, "24112000000012345678"))
     person.do(lambda desk: papers.attach_file(desk, invoices[0].id, "发票.pdf", b"%PDF-1.7\nthe invoice\n%%EOF\n"))

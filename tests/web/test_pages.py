@@ -223,11 +223,22 @@ def test_the_trial_appcode_is_for_browsers_on_this_machine(service: Service) -> 
     assert trial_of(service, host="[::1]:80") == expected
     for outside in ("ziyan.example", "192.168.1.9:8000", "", "localhost.example", "[fe80::1"):
         assert trial_of(service, host=outside) == ""
-    for header in ("x_forwarded_for", "forwarded", "via", "x_real_ip"):
+    for header in ("x_forwarded_for", "x_forwarded_proto", "forwarded", "via", "x_real_ip", "cf_connecting_ip"):
         assert trial_of(service, host=here, **{header: "203.0.113.9"}) == ""
     _, docs = get(service, "/docs", host=here)
     assert expected in docs
     assert expected not in get(service, "/docs/search?q=AppCode", host=here)[1]
+
+
+def test_the_trial_appcode_is_not_for_a_proxy_that_adds_no_header(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, expected = f"127.0.0.1:{service.port}", ensure_trial_app(service.store).appcode
+    assert trial_of(service, host=here) == expected
+    monkeypatch.setattr(
+        http.client.HTTPConnection, "_http_vsn_str", "HTTP/1.0"
+    )  # as nginx speaks to what it stands before
+    assert trial_of(service, host=here) == ""
 
 
 def test_a_setting_hands_it_to_everybody_or_nobody(service_with: Callable[..., Service]) -> None:

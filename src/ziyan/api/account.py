@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
 
 from ziyan.api.admin import Grace, NewKey
 from ziyan.api.admin_sales import NewOrder, State
 from ziyan.api.admin_tokens import TokenGrace
 from ziyan.api.doors import Visitor, needs
+from ziyan.api.papers import Table, events_file
 from ziyan.api.parameters import Days, Identifier, Paging, listed, moments
 from ziyan.metering import apps, selling, tokens
 from ziyan.metering.desk import Desk
@@ -68,6 +70,19 @@ async def list_packages(visitor: Looker, asked: Paging, app_id: Identifier | Non
             lambda desk: lists.packages_page(desk.connection, asked, Filter(_own_account(desk).id, app_id))
         ),
     )
+
+
+@router.get("/usage/events", response_class=Response)
+async def export_events(
+    visitor: Reader,
+    days: Days,
+    kind: Annotated[Table, Query(alias="format")] = "csv",
+    app_id: Identifier | None = None,
+) -> Response:
+    """Give what became of each call as a file, oldest first."""
+    since, until = moments(days, visitor.store, "day")
+    account_id = visitor.own_account_id
+    return await events_file(visitor.store, since, until, kind, account_id=account_id, app_id=app_id)
 
 
 @router.get("/usage")

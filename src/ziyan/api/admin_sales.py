@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
+from starlette.responses import Response
 
 from ziyan.api.doors import Visitor, needs
+from ziyan.api.papers import Table, events_file
 from ziyan.api.parameters import Days, Identifier, Name, Paging, Said, Text, listed, moments
 from ziyan.metering import selling
 from ziyan.metering.packages import GRANT_MONTHS
@@ -146,6 +148,19 @@ async def grant_package(visitor: PackagesWriter, app_id: Identifier, said: NewPa
     return PackageView.of(
         await visitor.change(lambda desk: selling.grant_package(desk, app_id, said.calls, months=said.months))
     )
+
+
+@router.get("/usage/events", response_class=Response)
+async def export_events(
+    visitor: UsageReader,
+    days: Days,
+    kind: Annotated[Table, Query(alias="format")] = "csv",
+    account_id: Identifier | None = None,
+    app_id: Identifier | None = None,
+) -> Response:
+    """Give what became of each call as a file, oldest first."""
+    since, until = moments(days, visitor.store, "day")
+    return await events_file(visitor.store, since, until, kind, account_id=account_id, app_id=app_id)
 
 
 @router.get("/usage")

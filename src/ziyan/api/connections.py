@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 
 import h2.errors
 import h2.events
+import h2.exceptions
 import h11
 from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
@@ -30,12 +31,12 @@ from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedEr
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
-from priority.priority import DuplicateStreamError, MissingStreamError, PriorityError, TooManyStreamsError
+from priority.priority import MissingStreamError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
-from ziyan.api.headers import CUT, TAKEN, new_request_id, raw_headers
+from ziyan.api.headers import CUT, TAKEN, TASTED, new_request_id, raw_headers
 from ziyan.api.refusals import INVALID_BODY
 
 P = TypeVar("P", H11Protocol, H2Protocol)
@@ -45,6 +46,9 @@ P = TypeVar("P", H11Protocol, H2Protocol)
 HALF_CLOSED_SECONDS: Final = 10.0
 #: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
 MAX_RESETS: Final = 200
+#: What is left of an answer that a client of HTTP/2 has room for at once, unless it holds that back on purpose: half
+#: of the smallest window in use, for some tell of room only when half of it is free again.
+_LITTLE_BYTES: Final = 24 << 10
 _logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 _TLS_SECONDS: Final = 10.0
@@ -170,18 +174,22 @@ class Connection(TCPServer):
             self._settled.clear()
         await super().protocol_send(event)
 
-    async def _taken(self, state: dict[str, Any]) -> bool:
-        """Whether the client has taken all that was sent, as far as anybody can tell.
+    async def _taken(self, state: dict[str, Any], size: int) -> bool:
+        """Whether the client has taken an answer of so many bytes, as far as anybody can tell.
 
         One that has not closed its side has, as soon as the operating system has all of it.  One that has closed its
-        side may be gone: then its system answers with a reset, otherwise it acknowledges.
+        side may be gone: then its system answers with a reset, otherwise it acknowledges.  One that has let all but
+        the end of a small answer come has it, whatever it does then: else reading would be free for who leaves at
+        the last byte.
         """
+        if state.get(TASTED):
+            return True
         closing = self.writer.is_closing() and isinstance(self.protocol.protocol, H11Protocol)
         if closing or state.get(CUT):
             return False
         if not self.reader.at_eof():
             return True
-        return await acknowledged(self.writer.get_extra_info("socket"))
+        return await acknowledged(self.writer.get_extra_info("socket"), size)
 
     async def _read_data(self) -> None:
         with suppress(OSError):
@@ -324,9 +332,10 @@ class _H2(H2Protocol):
         """Hypercorn's own, but for what is no request, and CONNECT, which is one of HTTP and no WebSocket."""
         stream_id = request.stream_id
         pseudo = {name: value for name, value in request.headers if name.startswith(b":")}
-        if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values()) and self._begin(stream_id)):
+        if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values())):
             self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
+        self._begin(stream_id)
         await self.streams[stream_id].handle(
             Request(
                 stream_id=stream_id,
@@ -341,16 +350,10 @@ class _H2(H2Protocol):
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
-    def _begin(self, stream_id: int) -> bool:
-        """Make room for a stream; False if the client has named a thousand that it never opened."""
-        try:
-            self.priority.insert_stream(stream_id)
-        except DuplicateStreamError:  # its priority came before it
-            pass
-        except TooManyStreamsError:
-            return False
-        else:
-            self.priority.block(stream_id)
+    def _begin(self, stream_id: int) -> None:
+        """Make room for a stream."""
+        self.priority.insert_stream(stream_id)
+        self.priority.block(stream_id)
         self.stream_buffers[stream_id] = StreamBuffer(self.context.event_class)
         self.streams[stream_id] = HTTPStream(
             self.app,
@@ -363,18 +366,25 @@ class _H2(H2Protocol):
             self.stream_send,
             stream_id,
         )
-        return True
 
     def _note_state(self, stream_id: int) -> None:
         stream, buffer = self.streams[stream_id], self.stream_buffers.get(stream_id)
         if buffer is not None and isinstance(stream, HTTPStream):
             self._states[buffer] = cast("dict[str, Any]", stream.scope["state"])
 
-    async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
-        with suppress(PriorityError):  # loops, and more streams than are kept; priorities are advice
-            await super()._priority_updated(event)
+    async def _priority_updated(self, _event: h2.events.PriorityUpdated) -> None:
+        """Leave it: RFC 9113 has done away with priorities, and to keep a thousand in order holds up every call."""
+
+    def _note_taste(self, stream_id: int) -> None:
+        """Note whether the client has left room for a part of a small answer, or of the end of a large one."""
+        buffer = self.stream_buffers[stream_id]
+        window = self.connection.local_flow_control_window(stream_id)
+        if 0 < window < len(buffer.buffer) <= _LITTLE_BYTES:
+            self._states.get(buffer, {})[TASTED] = True
 
     async def _send_data(self, stream_id: int) -> None:
+        with suppress(KeyError, h2.exceptions.ProtocolError):  # it has ended
+            self._note_taste(stream_id)
         try:
             await super()._send_data(stream_id)
         except KeyError:  # forgotten while it was being sent

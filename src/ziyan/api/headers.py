@@ -22,6 +22,8 @@ Header = tuple[bytes, bytes]
 TAKEN: Final = "taken"
 #: Under which name it notes that its answer was cut short.
 CUT: Final = "cut"
+#: Under which name it notes that the client had most of a small answer sent, and held back room for its end.
+TASTED: Final = "tasted"
 _LINGER_SECONDS: Final = 2.0
 
 
@@ -108,10 +110,10 @@ async def _send_to_the_last_byte(answer: Answer, scope: Scope, body: Body, send:
     if scope["http_version"].startswith("1"):
         # Its last message comes apart: it may close the connection, and then nobody could tell a caller who was gone.
         await send({**last, "more_body": True})
-        taken = not await body.caller_is_gone() and await state[TAKEN](state)
+        taken = not await body.caller_is_gone() and await state[TAKEN](state, len(answer.body))
         await send({**last, "body": b""})
     else:
         await send(last)  # which ends when all of it is sent, or never will be
-        taken = await state[TAKEN](state)
+        taken = await state[TAKEN](state, len(answer.body))
     if not taken:
         raise ClientGoneError

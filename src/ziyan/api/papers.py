@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
-from typing import Annotated, Final, Literal
+from itertools import chain
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, BinaryIO, Final, Literal, cast
 from urllib.parse import quote
 
 from fastapi import Path
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from ziyan.metering.exports import events_csv, write_events_xlsx
 from ziyan.metering.invoices import InvoiceFile
 from ziyan.metering.statement_files import pdf, statement_csv, write_statement_xlsx
 from ziyan.metering.statements import Statement, monthly, of_order
@@ -18,7 +22,10 @@ from ziyan.metering.store import Store
 
 Format = Literal["csv", "xlsx", "pdf"]
 Month = Annotated[str, Path(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", description="Such as 2026-01")]
+Table = Literal["csv", "xlsx"]
 PDF: Final = "application/pdf"
+_SPOOLED: Final = 4 << 20
+_PIECE: Final = 64 << 10
 _TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -42,6 +49,34 @@ def file_answer(file: InvoiceFile) -> Response:
     return _download(file.content, file.name, PDF)
 
 
+async def events_file(
+    store: Store,
+    since: int,
+    until: int,
+    kind: Table,
+    *,
+    account_id: str | None = None,
+    app_id: str | None = None,
+) -> Response:
+    """What became of each call from ``since`` on and before ``until``, sent while it is read: memory is bounded."""
+    whose = {"account_id": account_id, "app_id": app_id}
+    made = events_csv if kind == "csv" else _events_xlsx
+    pieces = made(store, since=since, until=until, **whose)
+    first = await asyncio.to_thread(next, pieces, b"")  # before the answer begins: the database may be away
+    return StreamingResponse(chain([first], pieces), headers=_as_file(f"events.{kind}"), media_type=_TYPES[kind])
+
+
+def _events_xlsx(
+    store: Store, *, since: int, until: int, account_id: str | None = None, app_id: str | None = None
+) -> Iterator[bytes]:
+    """By way of a file: the parts of such a table come in another order than they are made in."""
+    with SpooledTemporaryFile(_SPOOLED) as file:
+        table = cast("BinaryIO", file)
+        write_events_xlsx(store, table, since=since, until=until, account_id=account_id, app_id=app_id)
+        file.seek(0)
+        yield from iter(partial(file.read, _PIECE), b"")
+
+
 async def _made(store: Store, make: Callable[[], Statement], name: str, kind: Format) -> Response:
     """Made in a thread, for it takes a while."""
 
@@ -59,5 +94,9 @@ async def _made(store: Store, make: Callable[[], Statement], name: str, kind: Fo
 
 
 def _download(content: bytes, name: str, media_type: str) -> Response:
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
-    return Response(content, headers={**headers, "X-Content-Type-Options": "nosniff"}, media_type=media_type)
+    return Response(content, headers=_as_file(name), media_type=media_type)
+
+
+def _as_file(name: str) -> dict[str, str]:
+    said = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    return {"Content-Disposition": said, "X-Content-Type-Options": "nosniff"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ziyan.settings import Settings
@@ -53,6 +54,19 @@ def add_grace(parser: argparse.ArgumentParser, hours: int) -> None:
     """Take how long what is rotated works on."""
     about = f"how long the old one works beside the new one (default: {hours})"
     parser.add_argument("--grace", metavar="HOURS", type=float, default=hours, help=about)
+
+
+def file_of_kind(*suffixes: str) -> Callable[[str], Path]:
+    """Takes the name of a file to be written, whose ending says what kind it is to be."""
+
+    def file(text: str) -> Path:
+        if Path(text).suffix not in suffixes:
+            raise argparse.ArgumentTypeError(
+                f"needs a name that ends with {', '.join(suffixes[:-1])} or {suffixes[-1]}"
+            )
+        return Path(text)
+
+    return file
 
 
 def name(text: str) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ziyan.errors import InputError
 
 if TYPE_CHECKING:
     from ziyan.metering.views import View
@@ -62,3 +66,18 @@ def _text(name: str, value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     return f"{found[1]} {found[2]}" if found else str(value)
+
+
+@contextmanager
+def written(file: Path) -> Iterator[BinaryIO]:
+    """A file that is open for writing; its name is printed once it is whole.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    try:
+        with file.open("wb") as out:
+            yield out
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}") from error
+    print(file)

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ziyan.cli import arguments
+from ziyan.cli import arguments, output
 from ziyan.cli.actions import add_action, help_alone
-from ziyan.errors import InputError
 from ziyan.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ ORDER_EXAMPLE = """\
 example:
   ziyan statements order 0123456789abcdef0123456789abcdef statement.xlsx
 """
+
+_FILE = arguments.file_of_kind(".csv", ".xlsx", ".pdf")
 
 
 def add_parser(commands: Any) -> None:
@@ -43,7 +44,12 @@ def add_parser(commands: Any) -> None:
     order = add_action(actions, "order", "write the statement of an order", ORDER_EXAMPLE, run_order)
     order.add_argument("order", metavar="ORDER", help="the order's identifier, as ziyan orders list prints it")
     for action in (month, order):
-        action.add_argument("file", metavar="FILE", type=_file, help="where to; ends with .csv, .xlsx or .pdf")
+        action.add_argument(
+            "file",
+            metavar="FILE",
+            type=arguments.file_of_kind(".csv", ".xlsx", ".pdf"),
+            help="where to; ends with .csv, .xlsx or .pdf",
+        )
 
 
 def _month(text: str) -> tuple[int, int]:
@@ -51,13 +57,6 @@ def _month(text: str) -> tuple[int, int]:
     if not found:
         raise argparse.ArgumentTypeError("needs a month such as 2026-01")
     return int(found[1]), int(found[2])
-
-
-def _file(text: str) -> Path:
-    file = Path(text)
-    if file.suffix not in {".csv", ".xlsx", ".pdf"}:
-        raise argparse.ArgumentTypeError("needs a name that ends with .csv, .xlsx or .pdf")
-    return file
 
 
 def run_month(settings: Settings, args: argparse.Namespace) -> int:
@@ -79,15 +78,11 @@ def _written(settings: Settings, file: Path, make: Callable[[Store], Statement])
 
     with arguments.opened(settings) as store:
         statement = make(store)
-        try:
-            with file.open("wb") as out:
-                if file.suffix == ".xlsx":
-                    write_statement_xlsx(out, statement, store.zone)
-                elif file.suffix == ".csv":
-                    out.writelines(statement_csv(statement, store.zone))
-                else:
-                    out.write(pdf(statement, store.zone))
-        except OSError as error:
-            raise InputError(f"{file} cannot be written: {error.strerror}") from error
-    print(file)
+        with output.written(file) as out:
+            if file.suffix == ".xlsx":
+                write_statement_xlsx(out, statement, store.zone)
+            elif file.suffix == ".csv":
+                out.writelines(statement_csv(statement, store.zone))
+            else:
+                out.write(pdf(statement, store.zone))
     return 0

@@ -1,4 +1,4 @@
-"""``ziyan usage sums | events``: what became of calls."""
+"""``ziyan usage sums | events | export``: what became of calls."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ EVENTS_EXAMPLE = """\
 example:
   ziyan usage events trial --limit 20
 """
+EXPORT_EXAMPLE = """\
+example:
+  ziyan usage export january.xlsx --account trial --since 2026-01-01 --until 2026-01-31
+"""
 _DEFAULT_DAYS = 30
 _SUMS = ("start", "app_id", "package_id", "code", "calls", "billed", "ms", "bytes_in")
 _EVENTS = ("at", "id", "package_id", "status", "code", "billed", "ms", "bytes_in")
@@ -36,8 +40,7 @@ def add_parser(commands: Any) -> None:
     sums = add_action(
         actions, "sums", "sum calls by app, package, outcome and day or hour, oldest first", SUMS_EXAMPLE, run_sums
     )
-    sums.add_argument("--account", metavar="ID", help="only of this account")
-    sums.add_argument("--app", metavar="ID", help="only of this app")
+    _add_whose(sums)
     sums.add_argument("--by", choices=("day", "hour"), default="day", help="what is summed (default: day)")
     _add_days(sums)
     output.add_json(sums)
@@ -49,6 +52,20 @@ def add_parser(commands: Any) -> None:
     _add_days(events)
     arguments.add_limit(events)
     output.add_json(events)
+
+    export = add_action(
+        actions, "export", "write what became of each call to a file, oldest first", EXPORT_EXAMPLE, run_export
+    )
+    export.add_argument(
+        "file", metavar="FILE", type=arguments.file_of_kind(".csv", ".xlsx"), help="where to; ends with .csv or .xlsx"
+    )
+    _add_whose(export)
+    _add_days(export)
+
+
+def _add_whose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--account", metavar="ID", help="only of this account")
+    parser.add_argument("--app", metavar="ID", help="only of this app")
 
 
 def _add_days(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +97,20 @@ def run_events(settings: Settings, args: argparse.Namespace) -> int:
         since, until = _moments(store, args)
         found = events(store, args.app, since=since, until=until, limit=args.limit)
     output.show_all(args, map(EventView.of, found), _EVENTS)
+    return 0
+
+
+def run_export(settings: Settings, args: argparse.Namespace) -> int:
+    """Write events to a file."""
+    from ziyan.metering.exports import events_csv, write_events_xlsx
+
+    with arguments.opened(settings) as store:
+        since, until = _moments(store, args)
+        with output.written(args.file) as out:
+            if args.file.suffix == ".xlsx":
+                write_events_xlsx(store, out, since=since, until=until, account_id=args.account, app_id=args.app)
+            else:
+                out.writelines(events_csv(store, since=since, until=until, account_id=args.account, app_id=args.app))
     return 0
 
 

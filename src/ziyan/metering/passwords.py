@@ -14,6 +14,8 @@ from ziyan.errors import ConflictError
 
 LEAST_CHARS: Final = 10
 MOST_CHARS: Final = 200
+#: Characters that a password has besides the name of whoever chose it.
+_LEAST_BESIDES: Final = 6
 #: Letters and digits that nobody takes for each other on a screen.
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP_CHARS = 4, 5
@@ -59,11 +61,11 @@ def checked(password: str, name: str = "") -> str:
     """A password that somebody chose.
 
     Raises:
-        ConflictError: It is too short, too long, or the same as the name.
+        ConflictError: It is too short, too long, or little else than the name.
     """
     if not LEAST_CHARS <= len(password) <= MOST_CHARS:
         raise ConflictError(f"A password has {LEAST_CHARS} to {MOST_CHARS} characters")
-    if name and name.partition("@")[0].lower() in {password.lower(), password.lower().strip("0123456789!")}:
+    if name and len(password.lower().replace(name.partition("@")[0].lower(), "")) < _LEAST_BESIDES:
         raise ConflictError("A password must not be the name")
     return password
 

@@ -94,6 +94,7 @@ class Reader:
             self._warm(usual_windows(self._scales), bucket_widths(), config.threads)
         else:
             self._warm([(self._scales.window, self._scales.window)], [320], config.threads)
+        give_back_memory(0)  # or what preparing took and let go of, some 150 MiB, would count as the reader's own
 
     def _warm(self, windows: Sequence[tuple[int, int]], widths: Sequence[int], threads: int) -> None:
         """Run everything once on each thread: the first call pays for what is set up late."""

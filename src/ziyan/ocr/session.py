@@ -29,7 +29,8 @@ Precision = Literal["f32", "bf16"]
 _AVX512 = ("avx512f", "amx_tile")
 _BF16 = ("avx512_bf16", "amx_bf16")
 #: Layers that OpenVINO stays prepared for in shapes other than the present one: by default 5,000, at some 4 MiB for
-#: each shape of a detector.  These are some eight shapes; preparing again costs a detector a fifth of its time.
+#: each shape of a detector.  These are some 24 shapes, about as many as pictures are seen in; preparing for one that
+#: was not kept takes as long as computing a small window twice.
 _LAYERS_KEPT = 1500
 #: A side that every network takes, small.
 _SMALL = 64

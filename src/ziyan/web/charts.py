@@ -66,6 +66,7 @@ class Chart:
         points: From left to right.
         lines: Lines rather than stacked bars.
         unit: Behind each number, such as `` ms``.
+        ranked: Lying bars of one series, each beside its label and its number: for kinds, not for times.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Chart:
     points: Sequence[Point]
     lines: bool = False
     unit: str = ""
+    ranked: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be told apart."""
@@ -111,6 +113,11 @@ class Chart:
                     found.append(Bar(series, _short(left), _short(base), _short(room * _FILLED), _short(height)))
             drawn.append((point, _short(x), _short(room), found))
         return drawn
+
+    def shares(self) -> list[tuple[Point, float]]:
+        """Each point with how much of the plot its lying bar takes."""
+        most = max((point.values[0] for point in self.points), default=0) or 1
+        return [(point, _short(point.values[0] / most * WIDTH)) for point in self.points]
 
     def paths(self) -> list[str]:
         """The line of each series."""

@@ -16,7 +16,19 @@ from ziyan.settings import Settings
 
 _logger: Final = logging.getLogger("ziyan.web")
 #: Set by proxies: a caller behind one is somebody else than the address that the connection comes from.
-_FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_FORWARDED: Final = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "via",
+)
+#: Spoken by proxies that are set up in one line, nginx among them, which add no header then; by no browser.
+_PROXY_VERSION: Final = "1.0"
 
 
 async def trial_code(settings: Settings, store: Store, request: Request) -> str:
@@ -39,6 +51,8 @@ def is_offered(settings: Settings, request: Request) -> bool:
     """
     if settings.trial_public != "auto":
         return settings.trial_public == "always"
+    if request.scope["http_version"] == _PROXY_VERSION:
+        return False
     named = request.headers.get("host", "")
     host = named[1:].partition("]")[0] if named.startswith("[") else named.partition(":")[0]
     here = [settings.host, host, request.client.host if request.client else ""]

@@ -95,7 +95,8 @@ def by_outcome(here: Visit, totals: Iterable[Total]) -> Chart:
     """Calls of each outcome, most first."""
     sums = _sums(totals, lambda total: total.code)
     points = [Point(here.text(*plain_words.of_outcome(code).what), (calls,)) for code, calls in _most_first(sums)]
-    return Chart("by-outcome", here.text("按结果", "By outcome"), here.text("结果", "Outcome"), (_calls(here),), points)
+    title, head = here.text("按结果", "By outcome"), here.text("结果", "Outcome")
+    return Chart("by-outcome", title, head, (here.text("调用", "Calls"),), points, ranked=True)
 
 
 def by_app(here: Visit, time: Time, totals: Sequence[Total], names: Mapping[str, str]) -> Chart:
@@ -123,7 +124,3 @@ def _sums(totals: Iterable[Total], key: Callable[[Total], str]) -> dict[str, int
 
 def _most_first(sums: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-def _calls(here: Visit) -> str:
-    return here.text("调用", "Calls")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ziyan import cli
+from ziyan.metering import passwords
+from ziyan.metering.desk import Person
+from ziyan.metering.logins import login_by_name
+from ziyan.metering.store import Store
+from ziyan.settings import Settings
+
+
+@pytest.fixture
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.setenv("ZIYAN_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("ZIYAN_DATABASE_URL", settings.database_url)
+
+    def run_command(*argv: str, status: int = 0) -> Any:
+        assert cli.main([*argv, "--json"]) == status
+        printed = capsys.readouterr()
+        return json.loads(printed.out) if status == 0 else printed.err
+
+    return run_command
+
+
+def test_logins_are_made_listed_reset_and_disabled(run: Any, settings: Settings) -> None:
+    account = run("accounts", "create", "Example Ltd")["id"]
+    buyer = run("logins", "create", "Li@Example.com", "--account", account)
+    assert (buyer["name"], buyer["role"], buyer["account_id"]) == ("li@example.com", "buyer", account)
+    assert run("logins", "create", "wang")["role"] == "operator"
+    assert "already" in run("logins", "create", "wang", status=65)
+    assert "no login" in run("logins", "reset", "nobody", status=66)
+    assert [each["name"] for each in run("logins", "list")] == ["wang", "li@example.com"]
+    assert [each["name"] for each in run("logins", "list", "--account", account)] == ["li@example.com"]
+    assert all("password" not in each for each in run("logins", "list"))
+    new = run("logins", "reset", "li@example.com")["password"]
+    assert new != buyer["password"]
+    store = Store.open(settings)
+    stored = Person(store, "test").do(lambda desk: login_by_name(desk, "li@example.com")).password
+    store.close()
+    assert passwords.matches(stored, new)
+    assert run("logins", "disable", "li@example.com")["disabled_at"]
+    assert run("logins", "enable", "li@example.com")["disabled_at"] is None
