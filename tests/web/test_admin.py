@@ -9,6 +9,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html import unescape
 from urllib.parse import urlencode
@@ -88,7 +89,9 @@ def signed_in(service: Service, name: str) -> Client:
     """Somebody in a session of their own; signing in itself would have so many wait."""
     login = service.store.transact(lambda connection: login_table.by_name(connection, name))
     assert login
-    return Client(service.port, {"ziyan_session": asyncio.run(logins.start_session(service.store, login))})
+    with ThreadPoolExecutor(1) as thread:  # a browser of another test may keep a loop in this one
+        secret = thread.submit(asyncio.run, logins.start_session(service.store, login)).result()
+    return Client(service.port, {"ziyan_session": secret})
 
 
 def admin_paths(service: Service) -> list[str]:

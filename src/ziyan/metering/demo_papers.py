@@ -113,9 +113,8 @@ class Papers:
         ends: tuple[tuple[int, str, int], ...] = ((0, "pending", 1), (4, "pending", 6), (6, "cancelled", 40))
         for place, state, days in ends:
             item = _item(next(order for order in orders if order.app_id == self._clients[place].app_id))
-            order = self._order(
-                f"{place:x}{state}".encode().hex().ljust(32, "0"), place, item, self._now - days * DAY_MS
-            )
+            identifier = hashlib.sha256(f"{place} {state}".encode()).hexdigest()[:32]
+            order = self._order(identifier, place, item, self._now - days * DAY_MS)
             self._done.append((order.created_at, "order.place", order.id, None, OrderView.of(order)))
             ended = replace(order, state=state, ended_at=order.created_at + DAY_MS if state == "cancelled" else None)
             if ended.ended_at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _DAYS: Final = 30
 LOOK_SECONDS: Final = 15.0
 LOOKS: Final = 240
 _NEWEST: Final = 5_000
+#: In the name of who did something; the file has it.
+_IDENTIFIER: Final = re.compile(r"\b[0-9a-f]{32} ")
 _KINDS: Final = {
     CALLS_LOW: ("次数不多了", "calls are few"),
     CALLS_GONE: ("次数用完了", "calls are gone"),
@@ -130,7 +133,7 @@ async def show_audit(ask: Ask) -> Response:
     found = await ask.read(lambda desk: audit.page(desk.connection, asked, object_id=about or None))
     columns: list[Column[Entry]] = [
         Column("at", ("时间", "Time"), lambda entry: entry.at, "moment"),
-        Column("actor", ("谁", "Who"), lambda entry: entry.actor),
+        Column("actor", ("谁", "Who"), lambda entry: entry.actor, show=lambda entry: _IDENTIFIER.sub("", entry.actor)),
         Column("action", ("做了什么", "What"), lambda entry: entry.action, "code"),
         Column(
             "object", ("对象", "On"), lambda entry: entry.object_id,
@@ -159,7 +162,8 @@ async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
         "admin/health.html",
         engine=status,
         database=store.dialect,
-        charts=[_queue_chart(ask, pulse.looks), _time_chart(ask, sums), _spread_chart(ask, answered)],
+        queue=_queue_chart(ask, pulse.looks),
+        charts=[_time_chart(ask, sums), _spread_chart(ask, answered)],
         calls=len(paces),
         most=_NEWEST,
         quantiles=[(share, quantile(answered, share)) for share in (50, 95, 99)],
