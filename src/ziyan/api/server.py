@@ -11,6 +11,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -32,6 +33,8 @@ from ziyan.metering.catalogue import ensure_catalogue
 from ziyan.metering.credentials import Registration, ensure_trial_app
 from ziyan.metering.packages import ensure_trial_package
 from ziyan.metering.store import Store
+from ziyan.metering.store.packages import remaining
+from ziyan.metering.times import now_ms
 from ziyan.ocr.models import locate
 from ziyan.settings import Settings
 
@@ -43,6 +46,19 @@ SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png"
 _BACKLOG: Final = 1024
 _GRACE_SECONDS: Final = 5.0
 _EVERY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What strangers may try the service with.
+
+    Attributes:
+        registration: The trial app.
+        calls_left: How many calls it has.
+    """
+
+    registration: Registration
+    calls_left: int
 
 
 def serve(settings: Settings) -> None:
@@ -62,14 +78,15 @@ def serve(settings: Settings) -> None:
         ensure_catalogue(store)
         trial = ensure_trial_app(store)
         ensure_trial_package(store, trial.app.id, settings.trial_calls)
+        left = store.transact(lambda connection: remaining(connection, trial.app.id, now_ms()))
         with listen(settings.host, settings.port) as listener:
-            asyncio.run(_serve(settings, store, listener, trial, tls))
+            asyncio.run(_serve(settings, store, listener, Trial(trial, left), tls))
     finally:
         store.close()
 
 
 async def _serve(
-    settings: Settings, store: Store, listener: socket.socket, trial: Registration, tls: ssl.SSLContext | None
+    settings: Settings, store: Store, listener: socket.socket, trial: Trial, tls: ssl.SSLContext | None
 ) -> None:
     stop = _stop_signal()
     engine = LocalEngine.from_settings(settings, eager=True)
@@ -187,19 +204,21 @@ def _bound(family: int, kind: int, address: tuple[object, ...]) -> socket.socket
     return listener
 
 
-def welcome(settings: Settings, listener: socket.socket, trial: Registration) -> str:
-    """What is printed once the service is ready: its address, the trial AppCode, and a command to try it with."""
+def welcome(settings: Settings, listener: socket.socket, trial: Trial) -> str:
+    """What is printed once the service is ready: its address, what to try it with, and who can reach it."""
     port = listener.getsockname()[1]
     host = _EVERY_ADDRESS.get(settings.host, settings.host)
     scheme, trust = ("https", ["-k"]) if settings.tls_cert else ("http", [])  # no certificate names a bare address
     address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     moved = f" (port {settings.port} is taken)" if settings.port not in {0, port} else ""
-    disabled = " (disabled)" if trial.app.disabled else ""
+    disabled = " (disabled)" if trial.registration.app.disabled else ""
+    reached = f"Other machines can reach it too, by this machine's name or address: ZIYAN_HOST is {settings.host}.\n"
+    more = [str(Path(sys.executable).with_name("ziyan")), "packages", "grant", trial.registration.app.id, "1000"]
     command = [
         "curl",
         *trust,
         "-H",
-        f"Authorization: APPCODE {trial.appcode}",
+        f"Authorization: APPCODE {trial.registration.appcode}",
         "-F",
         f"img=@{SAMPLE_PICTURE}",
         "-w",
@@ -208,7 +227,9 @@ def welcome(settings: Settings, listener: socket.socket, trial: Registration) ->
     ]
     return (
         f"\nZiyan {ziyan.__version__} is ready at {address}{moved}\n"
-        f"Trial AppCode: {trial.appcode}{disabled}\n\n"
+        f"{reached if settings.host in _EVERY_ADDRESS else ''}"
+        f"Trial AppCode: {trial.registration.appcode}{disabled}\n"
+        f"Trial calls left: {trial.calls_left} (more: {shlex.join(more)})\n\n"
         f"Try it:\n  {shlex.join(command)}\n\nCtrl-C stops it.\n"
     )
 
