@@ -231,7 +231,7 @@ def test_every_kind_has_a_text_in_both_languages(store: Store) -> None:
         for kind, facts in details.items()
     }
     assert all("甲{0}" in each.text and "\n" not in each.title and "Ziyan" in each.text for each in shown.values())
-    assert shown["calls_low"].title == "【字眼】应用“甲{0} 乙”剩余次数不足 20%"
+    assert shown["calls_low"].title == "【字眼】应用“甲{0} 乙”剩余次数不超过 20%"
     assert "2026-12-01 00:00" in shown["expiring"].text
     assert "10,000" in shown["expiring"].title
 
