@@ -8,9 +8,11 @@ import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from h2.settings import SettingCodes
+from urllib3.filepost import encode_multipart_formdata
 
 from tests.api.conftest import Service
 from tests.api.signers import B64, error_of, form, msg_of, own_call, own_parameters, was_read
@@ -32,7 +34,7 @@ OTHER = b"img=QUJE"
 Start = Callable[..., Service]
 
 
-def keyed(service: Service, body: bytes = FORM, key: str = "a key", **more: str) -> Reply:
+def keyed(service: Service, body: bytes = FORM, key: str = "a key", **more: Any) -> Reply:
     return service.send(request(body, appcode=service.caller.appcode, headers=(f"Idempotency-Key: {key}",), **more))
 
 
@@ -163,6 +165,43 @@ def test_a_key_with_another_request_is_refused(service_with: Start, body: bytes,
     refused = keyed(service, body, **more)
     assert (msg_of(refused), cost(refused)) == ("Idempotency-Key已用于其他请求", (666, "0", "4"))
     assert cost(keyed(service)) == (200, "0", "4")
+
+
+def multipart(boundary: str, picture: bytes = b"QUJD", name: str = "img", filename: str = "a.png") -> dict[str, Any]:
+    """As a client sends it that makes up a boundary each time."""
+    body, content_type = encode_multipart_formdata({name: (filename, picture), "ver": "1"}, boundary=boundary)
+    return {"body": body, "content_type": content_type}
+
+
+def test_the_same_parts_between_other_boundaries_are_the_same_request(service_with: Start) -> None:
+    service = service_with(calls=5)
+    first = keyed(service, **multipart("one"))
+    assert cost(first) == (200, "1", "4")
+    again = keyed(service, **multipart("another-boundary"))
+    assert (again.body, cost(again)) == (first.body, (200, "0", "4"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        multipart("one", b"QUJE"),
+        multipart("one", name="image"),
+        {
+            "body": multipart("one")["body"].replace(b'; filename="a.png"', b""),
+            "content_type": "multipart/form-data; boundary=one",
+        },
+        {
+            "body": multipart("one")["body"].replace(b"--one--", b""),
+            "content_type": "multipart/form-data; boundary=one",
+        },
+    ],
+    ids=["picture", "name", "no file", "cut off"],
+)
+def test_a_key_with_another_part_is_refused(service_with: Start, other: dict[str, Any]) -> None:
+    service = service_with(calls=5)
+    assert cost(keyed(service, **multipart("one"))) == (200, "1", "4")
+    refused = keyed(service, **other)
+    assert (msg_of(refused), cost(refused)) == ("Idempotency-Key已用于其他请求", (666, "0", "4"))
 
 
 def test_a_call_that_failed_is_made_anew(service_with: Start) -> None:

@@ -428,6 +428,7 @@ BILLED: dict[str, list[str]] = {
         f"{BILLING}::test_a_repeated_call_is_answered_again_and_billed_once",
         f"{BILLING}::test_of_a_thousand_with_one_key_one_is_billed",
         f"{BILLING}::test_a_key_with_another_request_is_refused[body]",
+        f"{BILLING}::test_the_same_parts_between_other_boundaries_are_the_same_request",
         "tests.metering.test_answers::test_after_its_time_the_request_is_made_anew",
     ],
     "The answer kept for that is encrypted": [

@@ -223,6 +223,14 @@ def test_a_repeated_call_is_answered_again_and_costs_nothing(service: Service) -
     assert (other.status, json.loads(other.body)["code"]) == (422, "idempotency_key_reused")
 
 
+def test_an_upload_that_is_repeated_between_other_boundaries_is_answered_again(service: Service) -> None:
+    replies = []
+    for boundary, picture in (("one", PICTURE), ("two", PICTURE), ("three", PICTURE + b"more")):
+        body, kind = encode_multipart_formdata({"image": ("a.png", picture)}, boundary=boundary)
+        replies.append(call(service, body, content_type=kind, headers=("Idempotency-Key: native-upload",)))
+    assert [(reply.status, reply["X-Ziyan-Billed"]) for reply in replies] == [(200, "1"), (200, "0"), (422, "0")]
+
+
 def test_without_calls_left_it_says_how_to_go_on(service: Service) -> None:
     poor = register_app(service.store, "poor")
     reply = call(service, appcode=poor.appcode)

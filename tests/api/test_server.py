@@ -23,7 +23,7 @@ from tests.api.wire import FakeEngine, request
 from tests.desk import set_app_disabled
 from ziyan.api import server
 from ziyan.api.logs import JsonLines, configure_logging
-from ziyan.api.server import SAMPLE_PICTURE, listen, welcome
+from ziyan.api.server import SAMPLE_PICTURE, Trial, listen, welcome
 from ziyan.errors import (
     ImageTooLargeError,
     ModelIntegrityError,
@@ -175,17 +175,19 @@ def test_the_welcome_shows_an_address_that_can_be_called(tmp_path: Path, host: s
     store = Store.open(settings)
     trial = ensure_trial_app(store)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        text = welcome(settings, listener, trial)
+        text = welcome(settings, listener, Trial(trial, 49))
         assert f"{shown}{listener.getsockname()[1]}/ocr" in text
         assert "port 8000 is taken" in text
         assert trial.appcode in text
+        assert re.search(r"^Trial calls left: 49 \(more: \S+/ziyan packages grant trial 1000\)$", text, re.MULTILINE)
+        assert ("Other machines can reach it" in text) == (host in {"0.0.0.0", "::"})
         assert "disabled" not in text
         assert "/signin\n" in text
         assert "password" not in text
-        first = welcome(settings, listener, trial, "four-words")
+        first = welcome(settings, listener, Trial(trial, 49), "four-words")
         assert re.search(r"Sign in as the operator: http://\S+/signin\n  name operator, password four-words ", first)
         set_app_disabled(store, trial.app.id, disabled=True)
-        assert "(disabled)" in welcome(settings, listener, ensure_trial_app(store))
+        assert "(disabled)" in welcome(settings, listener, Trial(ensure_trial_app(store), 0))
     store.close()
 
 
@@ -193,7 +195,7 @@ def test_the_welcome_of_a_service_with_tls_shows_a_command_that_works_with_it(tm
     settings = Settings.load(data_dir=tmp_path, tls_cert="certificate.pem", tls_key="key.pem")
     store = Store.open(settings)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        text = welcome(settings, listener, ensure_trial_app(store))
+        text = welcome(settings, listener, Trial(ensure_trial_app(store), 50))
         assert f"ready at https://127.0.0.1:{listener.getsockname()[1]}" in text
         assert f" https://127.0.0.1:{listener.getsockname()[1]}/ocr\n" in text
         assert "  curl -k -H " in text

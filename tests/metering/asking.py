@@ -33,7 +33,7 @@ class Asker:
         return _good(await self.ask("GET", path, **query))
 
     async def post(self, path: str, said: object = None, *, status: int = 201) -> Any:
-        return _good(await self.ask("POST", path, {} if said is None else said), status)
+        return _good(await self.ask("POST", path, said), status)
 
     async def refused(self, method: str, path: str, said: object = None, **query: object) -> tuple[int, str]:
         """Status and code of a refusal."""

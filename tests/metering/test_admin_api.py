@@ -44,7 +44,7 @@ async def test_calls_are_sold_from_the_first_account_to_the_refund_and_all_of_it
     ]
     refunded = await asker.post(f"/admin/orders/{order['id']}/refund", {"fen": 100}, status=200)
     assert (refunded["state"], refunded["refunded_fen"]) == ("refunded", 100)
-    assert await asker.refused("POST", f"/admin/orders/{order['id']}/pay", {}) == (409, "conflict")
+    assert await asker.refused("POST", f"/admin/orders/{order['id']}/pay") == (409, "conflict")
     assert await asker.get(f"/admin/orders/{order['id']}") == refunded
 
     entries = (await asker.get("/admin/audit"))["items"]
@@ -96,7 +96,7 @@ async def test_keys_are_made_shown_rotated_and_revoked_and_the_log_has_no_secret
     assert await asker.post(f"{keys}/{appcode['id']}/reveal", status=200) == appcode
     rotated = await asker.post(f"{keys}/{appcode['id']}/rotate", {"grace_hours": 1})
     assert rotated["kind"] == "appcode"
-    assert await asker.refused("POST", f"{keys}/{appcode['id']}/rotate", {}) == (409, "conflict")
+    assert await asker.refused("POST", f"{keys}/{appcode['id']}/rotate") == (409, "conflict")
     for _ in range(2):
         revoked = await asker.post(f"{keys}/{rotated['id']}/revoke", status=200)
         assert revoked["revoked_at"]
@@ -247,7 +247,7 @@ async def test_a_token_is_made_used_rotated_and_revoked(asker: Asker) -> None:
     for _ in range(2):
         await asker.post(f"/admin/tokens/{made['id']}/revoke", status=200)
     assert await reader.refused("GET", "/admin/apps") == (401, "sign_in_required")
-    assert await asker.refused("POST", f"/admin/tokens/{made['id']}/rotate", {}) == (409, "conflict")
+    assert await asker.refused("POST", f"/admin/tokens/{made['id']}/rotate") == (409, "conflict")
     for action in ("rotate", "revoke"):
         assert await asker.refused("POST", f"/admin/tokens/none/{action}", {}) == (404, "not_found")
     log = (await asker.get("/admin/audit", object_id=made["id"]))["items"]
@@ -266,7 +266,7 @@ async def test_a_token_gives_out_no_more_than_it_has(asker: Asker, store: Store)
     ):
         said = {"name": "more", "scopes": scopes, **more}
         assert await weak.refused("POST", "/admin/tokens", said) == (403, "missing_scope")
-    assert await weak.refused("POST", f"/admin/tokens/{strong['id']}/rotate", {}) == (403, "missing_scope")
+    assert await weak.refused("POST", f"/admin/tokens/{strong['id']}/rotate") == (403, "missing_scope")
     assert (await weak.post("/admin/tokens", {"name": "same", "scopes": ["accounts:read"]}))["scopes"]
     buyer = {"name": "look", "scopes": ["account:read"], "account_id": account["id"]}
     assert (await weak.post("/admin/tokens", buyer))["account_id"] == account["id"]

@@ -29,5 +29,14 @@ def test_what_is_due_is_sent_once(
         monkeypatch.setenv("ZIYAN_FETCH_PORTS", str(sink.port))
         for printed in ("new: 1  sent: 1  failed: 1  waiting: 1", "new: 0  sent: 0  failed: 0  waiting: 1"):
             assert cli.main(["notices", "send"]) == 0
-            assert capsys.readouterr().out.strip() == printed
+            said = capsys.readouterr()
+            assert said.out.strip() == printed
+            assert ("no mail server is set: ZIYAN_MAIL_SERVER" in said.err) == ("failed: 1" in printed)
+        assert cli.main(["notices", "list", app.account_id]) == 0
+        head, *rows = capsys.readouterr().out.splitlines()
+        assert head.split() == ["notice_id", "target_id", "state", "attempts", "sent_at", "error"]
+        assert sorted(row.split()[2] for row in rows) == ["sent", "waiting"]
+        assert any(row.endswith("no mail server is set: ZIYAN_MAIL_SERVER") for row in rows)
+        assert cli.main(["notices", "list", "nobody"]) == 66
+        assert "There is no account nobody" in capsys.readouterr().err
         assert len(sink.received) == 1

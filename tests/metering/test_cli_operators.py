@@ -99,7 +99,10 @@ def test_calls_are_sold_and_all_of_it_is_in_the_log(run: Any, told: Any, monkeyp
         "order.refund",
         "order.pay",
     ]
-    assert "account.rename" in run("audit")
+    printed = run("audit")
+    assert "account.rename" in printed
+    assert "{" not in printed
+    assert max(map(len, printed.splitlines())) < 200
 
 
 def test_the_catalogue_is_changed(run: Any, told: Any, refused: Any) -> None:
@@ -131,6 +134,12 @@ def test_usage_is_printed(run: Any, told: Any, refused: Any, store: Store, tmp_p
     for by in ("day", "hour"):
         assert [each["calls"] for each in told("usage", "sums", "--by", by, "--app", app)] == [1]
     assert run("usage", "sums", "--since", "2020-01-01", "--until", "2020-01-31") == ""
+    by_day = run("usage", "sums", "--app", app)
+    assert by_day.splitlines()[0].split()[0] == "day"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", by_day.splitlines()[1].split()[0])
+    for command in (("usage", "sums"), ("packages", "list")):
+        assert refused(*command, "--app", "nosuch")[0] == 66
+        assert refused(*command, "--account", "nosuch")[0] == 66
     events = told("usage", "events", app)
     for kind, begins in (("csv", "\ufeff".encode()), ("xlsx", b"PK")):
         file = tmp_path / f"calls.{kind}"

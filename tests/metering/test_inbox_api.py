@@ -57,7 +57,7 @@ async def test_targets_are_added_tried_and_removed_and_their_addresses_are_not_s
     for action in ("test", "remove"):
         assert await other.refused("POST", f"/account/targets/{added['id']}/{action}") == (404, "not_found")
     assert await buyer.refused("POST", "/account/targets", {**said, "app_id": foreign.id}) == (404, "not_found")
-    assert await buyer.refused("POST", "/account/targets", {**said, "url": "nowhere"}) == (409, "conflict")
+    assert await buyer.refused("POST", "/account/targets", {**said, "url": "nowhere"}) == (422, "invalid_request")
     assert (await other.get("/account/targets"))["items"] == (await other.get("/account/inbox"))["items"] == []
     assert (await buyer.post(f"/account/targets/{added['id']}/remove", status=200))["disabled"] is True
     assert await buyer.refused("POST", f"/account/targets/{added['id']}/remove") == (404, "not_found")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.metering.test_statements import buy
-from ziyan.errors import ConflictError, NotFoundError
+from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError
 from ziyan.metering import invoices, orders
 from ziyan.metering.credentials import App, register_app
 from ziyan.metering.invoices import (
@@ -98,7 +98,7 @@ def test_only_a_whole_pdf_is_attached_and_nothing_is_issued_without(
         ({"title": "  "}, "title"),
         ({"title": "a" * 201}, "title"),
         ({"title": "a\nb"}, "title"),
-        ({"tax_number": "91350100M000100Y44"}, "tax number is none"),
+        ({"tax_number": "91350100M000100Y44"}, "no tax number"),
         ({"tax_number": ""}, "needs the tax number"),
         ({"registered": " "}, "registered address"),
         ({"bank": ""}, "bank"),
@@ -108,7 +108,7 @@ def test_only_a_whole_pdf_is_attached_and_nothing_is_issued_without(
     ],
 )
 def test_what_is_malformed_is_refused(store: Store, app: App, wanted: dict[str, Any], what: str) -> None:
-    with pytest.raises(ConflictError, match=what):
+    with pytest.raises(InvalidRequestError, match=what):
         request_invoice(store, app.account_id, replace(SPECIAL, **wanted))
     assert list_invoices(store) == []
 

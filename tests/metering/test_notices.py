@@ -10,7 +10,7 @@ from tests.desk import set_app_disabled
 from tests.metering.calls import change
 from tests.metering.conftest import Clock, moment
 from tests.metering.test_statements import buy, call
-from ziyan.errors import ConflictError, NotFoundError
+from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError
 from ziyan.metering import notices, orders, packages
 from ziyan.metering.channels import Address
 from ziyan.metering.credentials import App, register_app
@@ -231,7 +231,7 @@ def test_every_kind_has_a_text_in_both_languages(store: Store) -> None:
         for kind, facts in details.items()
     }
     assert all("甲{0}" in each.text and "\n" not in each.title and "Ziyan" in each.text for each in shown.values())
-    assert shown["calls_low"].title == "【字眼】应用“甲{0} 乙”剩余次数不足 20%"
+    assert shown["calls_low"].title == "【字眼】应用“甲{0} 乙”剩余次数不超过 20%"
     assert "2026-12-01 00:00" in shown["expiring"].text
     assert "10,000" in shown["expiring"].title
 
@@ -307,7 +307,7 @@ def test_targets_are_shown_again_and_lie_encrypted(store: Store, app: App) -> No
     ],
 )
 def test_an_address_of_the_wrong_kind_is_refused(store: Store, app: App, kind: Any, url: str, secret: str) -> None:
-    with pytest.raises(ConflictError):
+    with pytest.raises(InvalidRequestError):
         add_target(store, app.account_id, kind, url, secret=secret)
     assert list_targets(store, app.account_id) == []
 
@@ -324,7 +324,7 @@ def test_targets_are_an_accounts_own_and_few(store: Store, app: App) -> None:
     ):
         with pytest.raises(NotFoundError):
             refused()
-    with pytest.raises(ConflictError, match="name"):
+    with pytest.raises(InvalidRequestError, match="name"):
         add_target(store, app.account_id, "mail", "me@example.com", name="a\x00")
     remove_target(store, app.account_id, mine.id)
     for refused in (

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 
-from tests.metering.calls import event
+from tests.metering.calls import MINUTE, event
 from tests.metering.conftest import Clock, moment
 from ziyan.errors import ConflictError, NotFoundError
 from ziyan.metering import catalogue, ledger, orders, packages
@@ -75,7 +75,8 @@ class Bought:
 
 STEPS = st.lists(
     st.tuples(
-        st.integers(0, 40 * 24),
+        # Minutes since the step before: often the same day, so that orders and calls lie anywhere within one.
+        st.one_of(st.integers(0, 12 * 60), st.integers(0, 40 * 24 * 60)),
         st.one_of(
             st.tuples(st.just("buy"), st.integers(0, 1), st.integers(1, 9), st.integers(1, 3), st.integers(0, 1000)),
             st.tuples(st.just("grant"), st.integers(0, 1), st.integers(1, 5), st.integers(1, 2), st.just(0)),
@@ -91,8 +92,8 @@ def play(store: Store, clock: Clock, apps: list[str], steps: Any) -> tuple[dict[
     """Do what the steps say; the packages, and the money that came and went with its moment."""
     bought: dict[str, Bought] = {}
     money: list[tuple[int, int]] = []
-    for hours, (what, which, number, months, fen) in steps:
-        clock.moment += hours * HOUR_MS
+    for minutes, (what, which, number, months, fen) in steps:
+        clock.moment += minutes * MINUTE
         app_id = apps[which]
         if what in {"buy", "grant"}:
             if what == "buy":
@@ -254,6 +255,24 @@ def join(connection: Any, app_id: str, account_id: str) -> None:
     from ziyan.metering.store import schema
 
     connection.execute(schema.apps.update().where(schema.apps.c.id == app_id).values(account_id=account_id))
+
+
+def test_what_is_used_on_the_day_of_the_order_is_used_in_its_statement(store: Store, clock: Clock) -> None:
+    clock.set(2026, 11, 24, 9, 30)
+    app = register_app(store, "app").app
+    order = buy(store, app.id, 8, 1, 801)
+    for day, hour in ((24, 9), (24, 18), (25, 8)):
+        clock.set(2026, 11, day, hour, 45)
+        assert call(store, app.id, clock)
+    of_it = of_order(store, order.id)
+    assert of_it.total == Line(bought=Amount(8, 801), consumed=Amount(3, 300), closing=Amount(5, 501))
+    assert [(day.day.day, day.consumed) for day in of_it.days] == [(24, Amount(2, 200)), (25, Amount(1, 100))]
+    assert (of_it.first, of_it.last, of_it.paid_fen) == (date(2026, 11, 24), date(2026, 11, 25), 801)
+    clock.set(2026, 12, 25)
+    assert of_order(store, order.id).total == Line(
+        bought=Amount(8, 801), consumed=Amount(3, 300), lapsed=Amount(5, 501)
+    )
+    assert ledger.check(store).differences == ()
 
 
 def test_an_order_that_was_not_paid_has_an_empty_statement(store: Store, clock: Clock) -> None:

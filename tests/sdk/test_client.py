@@ -170,6 +170,12 @@ def test_another_call_has_another_key() -> None:
     assert first.headers["Idempotency-Key"] != second.headers["Idempotency-Key"]
 
 
+def test_a_call_that_is_made_once_has_no_key_for_which_its_answer_would_be_kept(read: Reads) -> None:
+    with scripted(page()) as script:
+        read(script.address, PICTURE, made={"retries": 0})
+    assert "Idempotency-Key" not in script.asked[0].headers
+
+
 def test_a_call_is_given_up_after_so_many_tries(read: Reads) -> None:
     with scripted(*[problem(503, "engine_busy")] * 4) as script, pytest.raises(BusyError) as caught:
         read(script.address, PICTURE)

@@ -16,8 +16,10 @@ import pytest
 from tests.api.conftest import Service, service, service_with, shared_service
 from tests.api.wire import fingerprint
 from tests.desk import set_app_disabled
+from ziyan import errors
 from ziyan.api import openapi
-from ziyan.api.problems import PROBLEMS
+from ziyan.api.problem_json import _CODES
+from ziyan.api.problems import PROBLEMS, problem_of
 from ziyan.api.refusals import Check, SignInCheck
 from ziyan.errors import EngineBusyError
 from ziyan.metering.credentials import TRIAL, ensure_trial_app
@@ -433,3 +435,29 @@ def test_the_api_reference_has_every_operation_and_field(service: Service) -> No
         for method, operation in item.items():
             assert f"{method.upper()} {path}" in text
             assert set(operation["responses"]) <= set(text.split())
+
+
+#: Told on the command line alone, or as what they are a kind of.
+NEVER_ANSWERED = {errors.SettingsError, errors.InputError, errors.ServiceError}
+
+
+def all_errors(kind: type[errors.ZiyanError] = errors.ZiyanError) -> set[type[errors.ZiyanError]]:
+    return {kind}.union(*map(all_errors, kind.__subclasses__()))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_problem_leads_to_its_place_on_the_page(service: Service, language: str) -> None:
+    _, html = get(service, f"/docs/errors?lang={language}")
+    places = re.findall(r'\bid="([^"]+)"', html)
+    raised = {each for each in all_errors() if each.__module__ == errors.__name__} - NEVER_ANSWERED
+    codes = {problem_of(each("x")).code for each in raised if each not in plain_words.MANAGEMENT}
+    codes |= {each.code for each in plain_words.MANAGEMENT} | {row.code for row in PROBLEMS}
+    assert codes <= set(places)
+    assert len(places) == len(set(places))
+
+
+def test_what_only_management_answers_is_explained() -> None:
+    known = {row.code for row in PROBLEMS} | {each.code for each in plain_words.MANAGEMENT}
+    asked = {errors.NotFoundError, errors.StoreError, errors.ConflictError, errors.SignInError, errors.ScopeError}
+    asked |= {errors.TooManyTriesError, errors.InvalidRequestError, errors.ZiyanError}
+    assert {each.code for each in asked} | {"body_too_large", "malformed_request", *_CODES.values()} <= known

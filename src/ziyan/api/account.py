@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Body, Depends, Query
 from starlette.responses import Response
 
 from ziyan.api.admin import Grace, NewKey
@@ -117,7 +117,9 @@ async def reveal_key(visitor: KeyHolder, app_id: Identifier, key_id: Identifier)
 
 
 @router.post("/apps/{app_id}/keys/{key_id}/rotate", status_code=201)
-async def rotate_key(visitor: KeyHolder, app_id: Identifier, key_id: Identifier, said: Grace) -> SecretKeyView:
+async def rotate_key(
+    visitor: KeyHolder, app_id: Identifier, key_id: Identifier, said: Annotated[Grace, Body(default_factory=Grace)]
+) -> SecretKeyView:
     """Put a new key in the place of one, which works on for some hours, and show the new one."""
     return SecretKeyView.of(
         await visitor.change(lambda desk: apps.rotate_key(desk, app_id, key_id, grace_hours=said.grace_hours))
@@ -169,7 +171,9 @@ async def cancel_order(visitor: Buyer, order_id: Identifier) -> OrderView:
 
 
 @router.post("/token/rotate", status_code=201)
-async def rotate_token(visitor: Reader, said: TokenGrace) -> SecretTokenView:
+async def rotate_token(
+    visitor: Reader, said: Annotated[TokenGrace, Body(default_factory=TokenGrace)]
+) -> SecretTokenView:
     """Put a new token in the place of the one that asks, which works on for some hours, and show the new one, once."""
     issued = await visitor.change(
         lambda desk: tokens.rotate(desk, visitor.token_id, grace_hours=said.grace_hours, giver=visitor.token)

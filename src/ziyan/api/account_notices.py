@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 from pydantic import BaseModel, Field
 
 from ziyan.api.doors import Visitor, needs
@@ -59,7 +59,7 @@ async def list_notices(visitor: Reader, asked: Paging, unread: bool = False) -> 
 
 
 @router.post("/inbox/read")
-async def mark_read(visitor: Reader, said: Read) -> Marked:
+async def mark_read(visitor: Reader, said: Annotated[Read, Body(default_factory=Read)]) -> Marked:
     """Note that some notices, or all of them, were read."""
     marked = await visitor.change(lambda desk: inbox.mark_read(desk, visitor.own_account_id, said.ids))
     return Marked(marked=marked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 
 from ziyan.api.doors import Visitor, needs
@@ -135,7 +135,9 @@ async def reveal_key(visitor: KeysWriter, app_id: Identifier, key_id: Identifier
 
 
 @router.post("/apps/{app_id}/keys/{key_id}/rotate", status_code=201)
-async def rotate_key(visitor: KeysWriter, app_id: Identifier, key_id: Identifier, said: Grace) -> SecretKeyView:
+async def rotate_key(
+    visitor: KeysWriter, app_id: Identifier, key_id: Identifier, said: Annotated[Grace, Body(default_factory=Grace)]
+) -> SecretKeyView:
     """Put a new key in the place of one, which works on for some hours, and show the new one."""
     return SecretKeyView.of(
         await visitor.change(lambda desk: apps.rotate_key(desk, app_id, key_id, grace_hours=said.grace_hours))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
@@ -116,7 +116,9 @@ async def show_order(visitor: OrdersReader, order_id: Identifier) -> OrderView:
 
 
 @router.post("/orders/{order_id}/pay")
-async def pay_order(visitor: OrdersWriter, order_id: Identifier, said: Payment) -> OrderView:
+async def pay_order(
+    visitor: OrdersWriter, order_id: Identifier, said: Annotated[Payment, Body(default_factory=Payment)]
+) -> OrderView:
     """Note that an order was paid, which gives its app the package, once."""
     return OrderView.of(await visitor.change(lambda desk: selling.pay_order(desk, order_id, reference=said.reference)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 
 from ziyan.api.doors import Visitor, needs
@@ -55,7 +55,9 @@ async def create_token(visitor: TokensWriter, said: NewToken) -> SecretTokenView
 
 
 @router.post("/tokens/{token_id}/rotate", status_code=201)
-async def rotate_token(visitor: TokensWriter, token_id: Identifier, said: TokenGrace) -> SecretTokenView:
+async def rotate_token(
+    visitor: TokensWriter, token_id: Identifier, said: Annotated[TokenGrace, Body(default_factory=TokenGrace)]
+) -> SecretTokenView:
     """Put a new token in the place of one, which works on for some hours, and show the new one, once."""
     issued = await visitor.change(
         lambda desk: tokens.rotate(desk, token_id, grace_hours=said.grace_hours, giver=visitor.token)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
+from ziyan.api.form import parts_of
 from ziyan.api.headers import Answer
 from ziyan.api.refusals import SERVICE_BUSY, GatewayRefusedError
 from ziyan.api.replay import claim
@@ -205,13 +206,21 @@ def _settlement(call: Call, answer: Answer) -> Settlement:
 
 
 async def _body_hash(request: Request) -> bytes:
-    """Of what a call asks for: its path, its body, and its query but for what signs in."""
+    """Of what a call asks for: its path, its body, and its query but for what signs in.
+
+    Of a multipart body its parts: a client makes up another boundary each time it sends the same.
+    """
     query = sorted(item for item in request.query.items() if item[0].lower() not in _SIGN_IN_NAMES)
     content = await request.content()
 
     def digest() -> bytes:
         whole = hashlib.sha256(request.path + b"\0" + repr(query).encode() + b"\0")
-        whole.update(content)
+        parts = parts_of(request.headers.get("content-type", ""), content)
+        for part in parts:
+            whole.update(repr((part.name, part.is_file, len(part.content))).encode() + b"\0")
+            whole.update(part.content)
+        if not parts:
+            whole.update(content)
         return whole.digest()
 
     return await request.over_content(digest)

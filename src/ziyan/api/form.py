@@ -15,10 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from ziyan.api.multipart import parse_multipart
+from ziyan.api.multipart import Part, parse_multipart
 from ziyan.api.refusals import INVALID_BODY, GatewayRefusedError
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = "multipart/form-data"
 MAX_FIELDS: Final = 1_000
 _MAX_JSON_TOKENS: Final = 10_000
 _BOM: Final = b"\xef\xbb\xbf"
@@ -51,11 +52,21 @@ def parse_body(content_type: str, body: bytes) -> Form:
     kind = content_type.lower()
     if not body.strip():
         return Form()
-    if "multipart/form-data" in kind:
+    if _MULTIPART in kind:
         return _parse_multipart(content_type, body)
     if "json" in kind or is_json_object(body):
         return Form(_parse_json(body))
     return Form(parse_form(body))
+
+
+def parts_of(content_type: str, body: bytes) -> list[Part]:
+    """The parts of a multipart body, whatever its boundary; none where it is another, or cannot be parsed."""
+    if _MULTIPART not in content_type.lower():
+        return []
+    try:
+        return parse_multipart(content_type, body, MAX_FIELDS)
+    except GatewayRefusedError:
+        return []
 
 
 def is_json_object(body: bytes) -> bool:

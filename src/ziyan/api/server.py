@@ -11,6 +11,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ from ziyan.metering.credentials import Registration, ensure_trial_app
 from ziyan.metering.logins import OPERATOR_NAME, ensure_operator
 from ziyan.metering.packages import ensure_trial_package
 from ziyan.metering.store import Store
+from ziyan.metering.store.packages import remaining
+from ziyan.metering.times import now_ms
 from ziyan.ocr.models import locate
 from ziyan.settings import Settings
 
@@ -45,6 +48,19 @@ SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png"
 _BACKLOG: Final = 1024
 _GRACE_SECONDS: Final = 5.0
 _EVERY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What strangers may try the service with.
+
+    Attributes:
+        registration: The trial app.
+        calls_left: How many calls it has.
+    """
+
+    registration: Registration
+    calls_left: int
 
 
 def serve(settings: Settings) -> None:
@@ -64,9 +80,10 @@ def serve(settings: Settings) -> None:
         ensure_catalogue(store)
         trial = ensure_trial_app(store)
         ensure_trial_package(store, trial.app.id, settings.trial_calls)
-        password = ensure_operator(store)
+        left = store.transact(lambda connection: remaining(connection, trial.app.id, now_ms()))
+        said = partial(welcome, trial=Trial(trial, left), password=ensure_operator(store))
         with listen(settings.host, settings.port) as listener:
-            asyncio.run(_serve(settings, store, listener, partial(welcome, trial=trial, password=password), tls))
+            asyncio.run(_serve(settings, store, listener, said, tls))
     finally:
         store.close()
 
@@ -194,13 +211,13 @@ def _bound(family: int, kind: int, address: tuple[object, ...]) -> socket.socket
     return listener
 
 
-def welcome(settings: Settings, listener: socket.socket, trial: Registration, password: str | None = None) -> str:
-    """What is printed once the service is ready: its address, the trial AppCode, and a command to try it with.
+def welcome(settings: Settings, listener: socket.socket, trial: Trial, password: str | None = None) -> str:
+    """What is printed once the service is ready: its address, what to try it with, and who can reach it.
 
     Args:
         settings: The service's.
         listener: Where it listens.
-        trial: The trial app.
+        trial: What strangers may try it with.
         password: Of the operator's login, if it was just made: nothing else ever shows it.
     """
     port = listener.getsockname()[1]
@@ -208,12 +225,14 @@ def welcome(settings: Settings, listener: socket.socket, trial: Registration, pa
     scheme, trust = ("https", ["-k"]) if settings.tls_cert else ("http", [])  # no certificate names a bare address
     address = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
     moved = f" (port {settings.port} is taken)" if settings.port not in {0, port} else ""
-    disabled = " (disabled)" if trial.app.disabled else ""
+    disabled = " (disabled)" if trial.registration.app.disabled else ""
+    reached = f"Other machines can reach it too, by this machine's name or address: ZIYAN_HOST is {settings.host}.\n"
+    more = [str(Path(sys.executable).with_name("ziyan")), "packages", "grant", trial.registration.app.id, "1000"]
     command = [
         "curl",
         *trust,
         "-H",
-        f"Authorization: APPCODE {trial.appcode}",
+        f"Authorization: APPCODE {trial.registration.appcode}",
         "-F",
         f"img=@{SAMPLE_PICTURE}",
         "-w",
@@ -222,7 +241,9 @@ def welcome(settings: Settings, listener: socket.socket, trial: Registration, pa
     ]
     return (
         f"\nZiyan {ziyan.__version__} is ready at {address}{moved}\n"
-        f"Trial AppCode: {trial.appcode}{disabled}\n"
+        f"{reached if settings.host in _EVERY_ADDRESS else ''}"
+        f"Trial AppCode: {trial.registration.appcode}{disabled}\n"
+        f"Trial calls left: {trial.calls_left} (more: {shlex.join(more)})\n"
         f"{_operator(address, password)}\n"
         f"Try it:\n  {shlex.join(command)}\n\nCtrl-C stops it.\n"
     )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from ziyan.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from ziyan.metering.desk import Person
     from ziyan.metering.store import Store
 
@@ -38,6 +40,24 @@ def operator(settings: Settings) -> Iterator[Person]:
 
     with opened(settings) as store:
         yield Person(store, f"user {_system_user()}")
+
+
+def must_exist(store: Store, *, account_id: str | None = None, app_id: str | None = None) -> None:
+    """Tell a mistyped identifier from one of which there is nothing to list.
+
+    Raises:
+        NotFoundError: There is no such account, or no such app.
+    """
+    from ziyan.metering.desk import Desk
+
+    def look(connection: Connection) -> None:
+        desk = Desk(connection, store, "", writes=False)
+        if account_id is not None:
+            desk.account(account_id)
+        if app_id is not None:
+            desk.app(app_id)
+
+    store.transact(look)
 
 
 def add_app(parser: argparse.ArgumentParser) -> None:

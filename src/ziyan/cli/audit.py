@@ -14,7 +14,8 @@ example:
   ziyan audit
   ziyan audit --object trial --json
 """
-_COLUMNS = ("at", "actor", "action", "object_id", "before", "after")
+_COLUMNS = ("at", "actor", "action", "object_id", "change")
+_MOST_CHARS = 60
 
 
 def add_parser(commands: Any) -> None:
@@ -33,5 +34,16 @@ def run(settings: Settings, args: argparse.Namespace) -> int:
 
     with arguments.opened(settings) as store:
         found = store.transact(lambda connection: audit.page(connection, Asked(args.limit), object_id=args.object))
-    output.show_all(args, map(EntryView.of, found.items), _COLUMNS)
+    entries = [EntryView.of(item) for item in found.items]
+    output.show_all(args, entries, _COLUMNS, change=[_change(entry.before, entry.after) for entry in entries])
     return 0
+
+
+def _change(before: dict[str, Any] | None, after: dict[str, Any] | None) -> str:
+    """What is other than before, in one short line; JSON has all of it."""
+    before, after = before or {}, after or {}
+    changed = {
+        name: value for name, value in after.items() if before.get(name) != value and value not in (None, [], "")
+    }
+    text = ", ".join(f"{name}={value}" for name, value in changed.items() if name not in {"id", "created_at"})
+    return text if len(text) <= _MOST_CHARS else f"{text[: _MOST_CHARS - 1]}…"

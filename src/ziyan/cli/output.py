@@ -34,14 +34,23 @@ def show(args: argparse.Namespace, view: View) -> None:
         print(f"{name + ':':{width}} {_text(name, value)}".rstrip())
 
 
-def show_all(args: argparse.Namespace, views: Iterable[View], columns: Sequence[str]) -> None:
-    """Print several things, a line for each, under the names of its columns; JSON has every field."""
+def show_all(args: argparse.Namespace, views: Iterable[View], columns: Sequence[str], **more: Sequence[str]) -> None:
+    """Print several things, a line for each, under the names of its columns; JSON has every field.
+
+    Args:
+        args: Say whether it is to be JSON.
+        views: The things.
+        columns: Fields that have a column.
+        more: Columns of lines that no view has, a text for each view.
+    """
     plains = [view.plain() for view in views]
     if args.json:
         _dump(plains)
         return
     if not plains:
         return
+    for name, texts in more.items():
+        plains = [{**plain, name: text} for plain, text in zip(plains, texts, strict=True)]
     rows = [list(columns), *([_text(name, plain[name]) for name in columns] for plain in plains)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
     for row in rows:

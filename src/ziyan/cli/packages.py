@@ -51,6 +51,7 @@ def run_list(settings: Settings, args: argparse.Namespace) -> int:
 
     wanted = lists.Filter(args.account, args.app)
     with arguments.opened(settings) as store:
+        arguments.must_exist(store, account_id=args.account, app_id=args.app)
         found = store.transact(lambda connection: lists.packages_page(connection, Asked(args.limit), wanted))
     output.show_all(args, map(PackageView.of, found.items), _COLUMNS)
     return 0

@@ -27,7 +27,7 @@ example:
   ziyan usage export january.xlsx --account trial --since 2026-01-01 --until 2026-01-31
 """
 _DEFAULT_DAYS = 30
-_SUMS = ("start", "app_id", "package_id", "code", "calls", "billed", "ms", "bytes_in")
+_SUMS = ("app_id", "package_id", "code", "calls", "billed", "ms", "bytes_in")
 _EVENTS = ("at", "id", "package_id", "status", "code", "billed", "ms", "bytes_in")
 
 
@@ -82,9 +82,14 @@ def run_sums(settings: Settings, args: argparse.Namespace) -> int:
     from ziyan.metering.views import UsageView
 
     with arguments.opened(settings) as store:
+        arguments.must_exist(store, account_id=getattr(args, "account", None), app_id=args.app)
         since, until = _moments(store, args)
         found = totals(store, span=args.by, since=since, until=until, app_id=args.app, account_id=args.account)
-        output.show_all(args, [UsageView.in_zone(total, store.zone) for total in found], _SUMS)
+        output.show_all(
+            args,
+            [UsageView.in_zone(total, store.zone) for total in found],
+            ("day" if args.by == "day" else "start", *_SUMS),
+        )
     return 0
 
 
@@ -94,6 +99,7 @@ def run_events(settings: Settings, args: argparse.Namespace) -> int:
     from ziyan.metering.views import EventView
 
     with arguments.opened(settings) as store:
+        arguments.must_exist(store, account_id=getattr(args, "account", None), app_id=args.app)
         since, until = _moments(store, args)
         found = events(store, args.app, since=since, until=until, limit=args.limit)
     output.show_all(args, map(EventView.of, found), _EVENTS)
@@ -105,6 +111,7 @@ def run_export(settings: Settings, args: argparse.Namespace) -> int:
     from ziyan.metering.exports import events_csv, write_events_xlsx
 
     with arguments.opened(settings) as store:
+        arguments.must_exist(store, account_id=getattr(args, "account", None), app_id=args.app)
         since, until = _moments(store, args)
         with output.written(args.file) as out:
             if args.file.suffix == ".xlsx":

@@ -87,7 +87,7 @@ async def begin(store: Store, place: Slot, holder: str, *, until: int) -> bytes 
         if kept is None:
             return b""  # it has ended this very moment
         if kept.body_hash != place.body_hash:
-            raise KeyReusedError("The Idempotency-Key was used for another request; use a new key for each request")
+            raise KeyReusedError("The Idempotency-Key was used for another request")
         if kept.sealed is None or not table.hand_over(connection, place.lookup, kept.holder, holder):
             return b""
         return place.unseal(kept.sealed)

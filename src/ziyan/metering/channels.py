@@ -28,7 +28,7 @@ from urllib.parse import unquote, urlsplit
 
 from standardwebhooks import Webhook
 
-from ziyan.errors import ConflictError, ZiyanError
+from ziyan.errors import InvalidRequestError, ZiyanError
 from ziyan.metering.invoices import is_mail_address
 from ziyan.metering.notice_texts import Message, event
 from ziyan.metering.store.notices import Notice
@@ -105,7 +105,7 @@ def checked_address(kind: str, url: str, secret: str) -> Address:
     """An address that notices of this kind can be sent to; a webhook's comes with a new secret.
 
     Raises:
-        ConflictError: It is none.
+        InvalidRequestError: It is none.
     """
     url, secret = url.strip(), secret.strip()
     if kind == "mail" and is_mail_address(url):
@@ -120,7 +120,7 @@ def checked_address(kind: str, url: str, secret: str) -> Address:
         "robot": "The address of a robot of DingTalk, WeCom or Feishu is wanted, as they show it; "
         "only DingTalk's takes a secret",
     }
-    raise ConflictError(hints.get(kind, "Notices go to a mail, webhook or robot"))
+    raise InvalidRequestError(hints.get(kind, "Notices go to a mail, webhook or robot"))
 
 
 class Channels:

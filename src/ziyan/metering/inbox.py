@@ -40,7 +40,8 @@ def add_target(
 
     Raises:
         NotFoundError: There is no such account, or it has no such app.
-        ConflictError: The address is none of its kind, or there are too many.
+        InvalidRequestError: The address is none of its kind.
+        ConflictError: There are too many.
     """
     desk.account(account_id)
     target = notices.add_target_in(desk.connection, desk.store, account_id, kind, url, name, secret, app_id)

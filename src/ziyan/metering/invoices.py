@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from ziyan.errors import ConflictError, NotFoundError
+from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError
 from ziyan.metering.store import Store
 from ziyan.metering.store import invoices as table
 from ziyan.metering.store.invoices import Invoice, InvoiceFile
@@ -78,7 +78,8 @@ def request_invoice(store: Store, account_id: str, wanted: Wanted) -> Invoice:
 
     Raises:
         NotFoundError: There is no such account.
-        ConflictError: Something is missing or malformed, or less was paid and not invoiced; nothing was changed.
+        InvalidRequestError: Something is missing or malformed.
+        ConflictError: Less was paid and not invoiced.
     """
     return store.transact(lambda connection: request_invoice_in(connection, account_id, wanted), write=True)
 
@@ -214,7 +215,8 @@ def _checked(account_id: str, wanted: Wanted) -> Invoice:
         "The kind of an invoice is normal or special": wanted.kind not in {"normal", "special"},
         "The amount must be at least 1 fen": wanted.amount_fen < 1,
         "The title needs 1 to 200 printable characters": not _is_line(wanted.title.strip(), 1, 200),
-        "The tax number is none: a character is wrong or missing": bool(tax_number) and not is_tax_number(tax_number),
+        "This is no tax number (纳税人识别号): a character is wrong or missing": bool(tax_number)
+        and not is_tax_number(tax_number),
         "A special invoice needs the tax number": special and not tax_number,
         "A special invoice needs the registered address and telephone": special and not wanted.registered.strip(),
         "A special invoice needs the bank and its account": special and not wanted.bank.strip(),
@@ -225,7 +227,7 @@ def _checked(account_id: str, wanted: Wanted) -> Invoice:
     }
     for problem, there in problems.items():
         if there:
-            raise ConflictError(problem)
+            raise InvalidRequestError(problem)
     return Invoice(
         id=uuid4().hex,
         account_id=account_id,

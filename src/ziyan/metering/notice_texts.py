@@ -12,10 +12,10 @@ from ziyan.metering.store.notices import Notice
 #: kind → title and text, in Chinese and English.
 _TEXTS: Final = {
     "calls_low": (
-        "【字眼】应用“{app_name}”剩余次数不足 {percent}%",
-        "应用“{app_name}”还剩 {left:,} 次，不足最近一次购买后 {of:,} 次的 {percent}%。用完后调用将被拒绝，请续购。",
-        "Ziyan: less than {percent} % of the calls of “{app_name}” are left",
-        "“{app_name}” has {left:,} calls left, of {of:,} after the last purchase. Without calls, requests are refused.",
+        "【字眼】应用“{app_name}”剩余次数不超过 {percent}%",
+        "应用“{app_name}”还剩 {left:,} 次，不超过最近一次购买后 {of:,} 次的 {percent}%。用完后调用将被拒绝，请续购。",
+        "Ziyan: {percent} % or less of the calls of “{app_name}” are left",
+        "Calls left of “{app_name}”: {left:,}, of {of:,} after the last purchase. Without calls, requests are refused.",
     ),
     "calls_gone": (
         "【字眼】应用“{app_name}”的次数已用完",
@@ -26,8 +26,8 @@ _TEXTS: Final = {
     "expiring": (
         "【字眼】应用“{app_name}”有 {left:,} 次即将到期",
         "应用“{app_name}”的一个套餐将于 {expires} 到期，其中 {left:,} 次尚未使用，到期后失效。",
-        "Ziyan: {left:,} calls of “{app_name}” are about to expire",
-        "A package of “{app_name}” expires at {expires}. {left:,} of its calls are not used yet, and lapse then.",
+        "Ziyan: calls of “{app_name}” are about to expire",
+        "A package of “{app_name}” expires at {expires}. Its calls that are not used yet, {left:,}, lapse then.",
     ),
     "test": (
         "【字眼】测试通知",

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from ziyan.errors import ConflictError, NotFoundError
+from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError
 from ziyan.metering.channels import Address, checked_address
 from ziyan.metering.store import Store, apps
 from ziyan.metering.store import notices as table
@@ -233,7 +233,8 @@ def add_target(
 
     Raises:
         NotFoundError: There is no such account, or it has no such app.
-        ConflictError: The address is none of its kind, or the account has 20 targets.
+        InvalidRequestError: The address is none of its kind, or the name none.
+        ConflictError: The account has 20 targets.
     """
     return store.transact(
         lambda connection: add_target_in(connection, store, account_id, kind, url, name, secret, app_id), write=True
@@ -253,7 +254,7 @@ def add_target_in(
     """As ``add_target``, inside a transaction that has begun."""
     address, name = checked_address(kind, url, secret), name.strip() or kind
     if not _NAME.fullmatch(name):
-        raise ConflictError("A name has 1 to 200 printable characters")
+        raise InvalidRequestError("A name has 1 to 200 printable characters")
     if accounts.account_name(connection, account_id) is None:
         raise NotFoundError(f"There is no account {account_id}")
     app = apps.app_by_id(connection, app_id) if app_id is not None else None

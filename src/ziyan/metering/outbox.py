@@ -50,12 +50,14 @@ class Report:
         sent: Deliveries that arrived.
         failed: Attempts that did not.
         waiting: What is still on its way.
+        errors: Why attempts failed, each reason once.
     """
 
     told: int
     sent: int
     failed: int
     waiting: int
+    errors: tuple[str, ...] = ()
 
 
 class Sender:
@@ -91,11 +93,12 @@ class Sender:
             StoreError: The database is away.
         """
         told = await self._look()
-        sent = failed = 0
+        sent, errors = 0, []
         while outcomes := await self._deliver():
             sent += sum(not outcome.error for outcome in outcomes)
-            failed += sum(bool(outcome.error) for outcome in outcomes)
-        return Report(told, sent, failed, await self._store.run(table.waiting))
+            errors += [outcome.error for outcome in outcomes if outcome.error]
+        waiting = await self._store.run(table.waiting)
+        return Report(told, sent, len(errors), waiting, tuple(dict.fromkeys(errors)))
 
     async def _turn(self) -> bool:
         """One round of ``run``; False where nothing was due."""

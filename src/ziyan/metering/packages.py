@@ -120,7 +120,7 @@ def _settle_billed(connection: Connection, store: Store, settlement: Settlement)
     if not usage.add(connection, event, store.zone):
         return  # done before, or settled as free
     if not table.consume(connection, event.id, event.package_id):
-        raise QuotaError("No call is left; buy another package")
+        raise QuotaError("No call is left")
     if settlement.sealed is not None:
         answers.keep(connection, settlement.key, event.id, settlement.sealed, settlement.keep_until)
     if settlement.ticket is not None:
@@ -215,5 +215,5 @@ def sweep_in(connection: Connection) -> int:
 
 def _why_none(connection: Connection, app_id: str) -> QuotaError:
     if table.has_only_expired(connection, app_id, now_ms()):
-        return SubscriptionExpiredError("All packages have expired; buy another one")
-    return QuotaError("No call is left; buy another package")
+        return SubscriptionExpiredError("All packages have expired")
+    return QuotaError("No call is left")

@@ -21,7 +21,7 @@ from ziyan.errors import ConflictError, NotFoundError
 from ziyan.metering.store import Store, apps
 from ziyan.metering.store import statements as table
 from ziyan.metering.store.statements import Payment, Sold
-from ziyan.metering.times import day_of, now_ms, start_of
+from ziyan.metering.times import day_of, day_start, now_ms, start_of
 
 __all__ = ["Amount", "Day", "Line", "Payment", "Statement", "monthly", "of_order"]
 
@@ -201,7 +201,8 @@ def _of_order(connection: Connection, store: Store, order_id: str) -> Statement:
         raise NotFoundError(f"There is no order {order_id}")
     sold = [each for each in table.packages_of(connection, order.account_id) if each.order_id == order_id]
     final = order.state == "cancelled" or any(each.ended_at <= now for each in sold)
-    time = _Time(min(order.created_at, now), now + 1, now, final)
+    # From the start of its day on: what was billed is known by whole days, and before it there was no package of it.
+    time = _Time(day_start(min(order.created_at, now), store.zone), now + 1, now, final)
     paid = table.payments(connection, order.account_id, time.since, time.until)
     paid = [payment for payment in paid if payment.order_id == order_id]
     return _statement(connection, store, order.account_id, order_id, order.app_name, time, sold, paid)

@@ -291,6 +291,17 @@ class SecretLoginView(LoginView):
     password: str
 
 
+class DeliveryView(View):
+    """How a notice fares on its way to a target."""
+
+    notice_id: str
+    target_id: str
+    state: str
+    attempts: int
+    sent_at: Moment | None
+    error: str
+
+
 class EntryView(View):
     """Something that was changed, or shown although it is secret."""
 

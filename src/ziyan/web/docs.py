@@ -142,6 +142,7 @@ class Docs:
         values: dict[str, Any] = {
             "checks": [(str(check), plain_words.MESSAGES[check]) for check in Check],
             "signins": [(str(check), plain_words.MESSAGES[check]) for check in SignInCheck],
+            "management": list(plain_words.MANAGEMENT.items()),
             "native": [(row, plain_words.NATIVE[row.code]) for row in PROBLEMS],
             "gateway": [(row, plain_words.GATEWAY[row.code]) for row in plain_words.rows().values()],
             "parameters": [(name, plain_words.PARAMETERS[name]) for name in _parameters()],

@@ -12,6 +12,7 @@ from typing import Final
 from ziyan.api import refusals
 from ziyan.api.problems import PROBLEMS
 from ziyan.api.refusals import Check, GatewayError, SignInCheck
+from ziyan.errors import ConflictError, InvalidRequestError, ScopeError, SignInError, TooManyTriesError, ZiyanError
 
 #: Chinese, English.
 Text = tuple[str, str]
@@ -265,6 +266,33 @@ GATEWAY: Final[dict[str, Plain]] = {
 #: The native API's own table has both languages.
 NATIVE: Final[dict[str, Plain]] = {
     row.code: Plain((row.title_zh, row.title), (row.advice_zh, row.advice)) for row in PROBLEMS
+}
+
+#: What else the APIs of buyers and operators refuse for.
+MANAGEMENT: Final[dict[type[ZiyanError], Plain]] = {
+    SignInError: Plain(
+        ("没有携带令牌，或令牌无效", "No token was sent, or one that does not work"),
+        ("加上请求头 `Authorization: Bearer zyt_…`。", "Send the header `Authorization: Bearer zyt_…`."),
+    ),
+    ScopeError: Plain(
+        ("令牌没有这项权限", "The token may not do this"),
+        ("请管理员发一个权限合适的令牌。", "Ask whoever runs the service for a token with the scope that is named."),
+    ),
+    ConflictError: Plain(
+        ("与当前状态不符，什么也没有改动", "It does not go with the state that the thing is in; nothing was changed"),
+        ("`detail` 写明了现在的状态，先查看再决定。", "`detail` says what stands against it. Look at the thing anew."),
+    ),
+    InvalidRequestError: Plain(
+        ("参数或请求体不合要求", "A parameter or the body is not as it must be"),
+        (
+            "`detail` 写明哪里不对，按 `openapi.json` 改正。",
+            "`detail` says what is wrong; `openapi.json` what is taken.",
+        ),
+    ),
+    TooManyTriesError: Plain(
+        ("请求太多，或错误的令牌太多", "Too many requests, or too many wrong tokens"),
+        ("过 `Retry-After` 秒再试。", "Try again after as many seconds as Retry-After says."),
+    ),
 }
 
 #: What each parameter of ``/ocr`` is.

@@ -50,11 +50,14 @@ class _Settings:
         """Arguments of ``httpx``'s ``post`` for one call, whatever the number of its tries."""
         seconds = self.timeout if timeout is None else timeout
         kind = "application/octet-stream" if url is None else "application/json"
+        headers = {**self.headers, "Content-Type": kind}
+        if self.retries.times:  # for the key's sake the service keeps the answer for a day
+            headers["Idempotency-Key"] = new_key()
         return {
             "url": self.url,
             "params": options.parameters(),
             "content": picture if url is None else json.dumps({"url": url}).encode(),
-            "headers": {**self.headers, "Content-Type": kind, "Idempotency-Key": new_key()},
+            "headers": headers,
             "timeout": httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
         }
 
