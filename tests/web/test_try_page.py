@@ -256,6 +256,8 @@ def test_five_are_sent_at_once(look: Look, width: int) -> None:
     choose(page, *((f"{number}.png", SAMPLE_PICTURE.read_bytes()) for number in range(1, 6)))
     done(page, 5)
     expect(page.locator("[data-count]")).to_have_text("共 5 张 · 完成 5")
+    shown = page.locator("[data-cards] h3").all_text_contents()
+    assert [name.strip() for name in shown] == [f"{number}.png" for number in range(1, 6)]
     page.click("[data-all=copy]")
     whole = "\n".join(SAMPLE_LINES)
     assert clipboard(page) == "\n\n".join(f"【{number}.png】\n{whole}" for number in range(1, 6))

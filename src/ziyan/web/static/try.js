@@ -20,10 +20,11 @@ function settings() {
 
 // --- the queue ------------------------------------------------------------------------------------------------
 
-function add(source) {
+// The newest come first, and of several at once the first.
+function add(source, place = 0) {
   const card = new Card(source, { settings, changed: showCount, removed })
-  cards.unshift(card)
-  at('cards').prepend(card.element)
+  at('cards').insertBefore(card.element, cards[place]?.element ?? null)
+  cards.splice(place, 0, card)
   enqueue(card)
   return card
 }
@@ -68,8 +69,8 @@ function showCount() {
 }
 
 function addFiles(files) {
-  const added = [...files].map((file) => add({ file }))
-  if (added.length) bringIntoView(added.at(-1))
+  const added = [...files].map((file, place) => add({ file }, place))
+  if (added.length) bringIntoView(added[0])
 }
 
 function addUrl(url) {
@@ -197,7 +198,7 @@ function setUpDeveloper() {
 }
 
 function setUpAll() {
-  const done = () => [...cards].reverse().filter(({ state }) => state === 'done')
+  const done = () => cards.filter(({ state }) => state === 'done')
   const whole = () => done().map((card) => (cards.length > 1 ? `【${card.name}】\n${card.text()}` : card.text())).join('\n\n')
   const actions = {
     copy: () => copy(whole(), { copied: sentence('copied'), failed: sentence('not_copied') }),
