@@ -218,8 +218,8 @@ def test_an_order_is_placed_and_cancelled(service: Service, shop: Shop, buyer: C
 
 
 def test_notices_are_read_and_sent_elsewhere(service: Service, shop: Shop, buyer: Client) -> None:
-    assert "剩余次数不足 5%" in buyer.ask("/console/inbox").plain
-    assert "less than 5 %" in buyer.ask("/console/inbox?lang=en").plain
+    assert "剩余次数不超过 5%" in buyer.ask("/console/inbox").plain
+    assert "5 % or less" in buyer.ask("/console/inbox?lang=en").plain
     one = re.search(r'name="id" value="(\w+)"', buyer.ask("/console/inbox").text)[1]
     assert buyer.send("/console/inbox", "/console/inbox/read", id=one).status == 303
     assert one not in buyer.ask("/console/inbox").text

@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 from markupsafe import Markup
 from starlette.responses import Response
 
-from ziyan.errors import ConflictError
+from ziyan.errors import ConflictError, InvalidRequestError
 from ziyan.metering import apps, inbox
 from ziyan.metering.apps import AppChange
 from ziyan.metering.credentials import App
@@ -67,7 +67,7 @@ async def add_target(ask: Ask) -> Response:
 
     try:
         target = await ask.change(work)
-    except ConflictError as error:
+    except (ConflictError, InvalidRequestError) as error:
         return await _page(ask, wrong=spoken(str(error)))
     return await _page(ask, added=target)
 
@@ -99,7 +99,7 @@ async def change_thresholds(ask: Ask) -> Response:
     change = AppChange(notify_percents=percents, notify_days=days)
     try:
         app = await ask.change(lambda desk: apps.change_app(desk, app_id, change))
-    except ConflictError as error:
+    except (ConflictError, InvalidRequestError) as error:
         return await _page(ask, wrong=spoken(str(error)))
     return ask.done(NOTICES, f"“{app.name}”的提醒已修改。", f"Notices of “{app.name}” were changed.")
 
