@@ -58,6 +58,8 @@ async def test_targets_are_added_tried_and_removed_and_their_addresses_are_not_s
         assert await other.refused("POST", f"/account/targets/{added['id']}/{action}") == (404, "not_found")
     assert await buyer.refused("POST", "/account/targets", {**said, "app_id": foreign.id}) == (404, "not_found")
     assert await buyer.refused("POST", "/account/targets", {**said, "url": "nowhere"}) == (422, "invalid_request")
+    mail = {"kind": "mail", "url": "me@example.com"}
+    assert await buyer.refused("POST", "/account/targets", mail) == (409, "conflict"), "it would never arrive"
     assert (await other.get("/account/targets"))["items"] == (await other.get("/account/inbox"))["items"] == []
     assert (await buyer.post(f"/account/targets/{added['id']}/remove", status=200))["disabled"] is True
     assert await buyer.refused("POST", f"/account/targets/{added['id']}/remove") == (404, "not_found")

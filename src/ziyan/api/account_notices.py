@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends
 from pydantic import BaseModel, Field
+from starlette.requests import Request
 
 from ziyan.api.doors import Visitor, needs
 from ziyan.api.parameters import Identifier, Paging, Said, Text
+from ziyan.errors import ConflictError
 from ziyan.metering import inbox
 from ziyan.metering.notices import send_test_in
 from ziyan.metering.store import lists
@@ -73,8 +75,10 @@ async def list_targets(visitor: Reader) -> Listed[TargetView]:
 
 
 @router.post("/targets", status_code=201)
-async def add_target(visitor: Owner, said: NewTarget) -> SecretTargetView:
+async def add_target(request: Request, visitor: Owner, said: NewTarget) -> SecretTargetView:
     """Have notices sent somewhere from now on; a webhook's secret is shown, once."""
+    if said.kind == "mail" and not request.app.state.door.takes_mail:
+        raise ConflictError("This service sends no mail: ZIYAN_MAIL_SERVER is not set. Take a webhook or a robot")
     target = await visitor.change(
         lambda desk: inbox.add_target(desk, visitor.own_account_id, **said.model_dump()),
     )

@@ -79,12 +79,17 @@ class Visitor:
 
 
 class Door:
-    """Lets visitors in.  Holds nothing but how many came of late."""
+    """Lets visitors in.  Holds nothing but how many came of late.
+
+    Attributes:
+        takes_mail: Whether notices can go out by mail.
+    """
 
     def __init__(self, settings: Settings, store: Store, *, buyers: bool) -> None:
         """Let in buyers, or else operators."""
         self._store = store
         self._buyers = buyers
+        self.takes_mail = bool(settings.mail_server)
         self._proxies = settings.proxy_networks
         self._requests = Rate(settings.rate_address)
         self._wrong = Rate(1 / WRONG_SECONDS, burst=WRONG_AT_ONCE)
