@@ -111,12 +111,17 @@ class Ask:
 
 
 class Room:
-    """Pages of one role under one path."""
+    """Pages of one role under one path.
+
+    Attributes:
+        takes_mail: Whether notices can go out by mail.
+    """
 
     def __init__(
         self, settings: Settings, gate: Gate, renderer: Renderer, memory: BodyMemory, role: Role | None = None
     ) -> None:
         """Let in whoever has ``role``; None: whoever is signed in.  Bodies are counted in ``memory``."""
+        self.takes_mail = bool(settings.mail_server)
         self._proxies = settings.proxy_networks
         self._gate = gate
         self._renderer = renderer

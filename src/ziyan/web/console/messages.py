@@ -58,6 +58,10 @@ async def add_target(ask: Ask) -> Response:
     kind, app_id = ask.field("kind"), ask.field("app") or None
     if kind not in _KINDS:
         return await _page(ask, wrong=("请选择通知方式。", "Choose a way."))
+    if kind == "mail" and not ask.room.takes_mail:
+        return await _page(
+            ask, wrong=("这台服务不发邮件，请用 Webhook 或机器人。", "No mail is sent here. Take another way.")
+        )
     account_id = ask.guest.account_id
     url, name, secret = ask.field("url"), ask.field("name"), ask.field("secret")
     way = cast("Literal['mail', 'webhook', 'robot']", kind)
@@ -127,6 +131,7 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         added=added,
         wrong=wrong,
         again=again,
+        takes_mail=ask.room.takes_mail,
     )
 
 
