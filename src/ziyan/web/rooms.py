@@ -27,7 +27,7 @@ from ziyan.api.body import Body, BodyMemory
 from ziyan.api.form import Form, parse_body
 from ziyan.api.rates import address_block
 from ziyan.api.refusals import ClientGoneError, GatewayRefusedError
-from ziyan.errors import ConflictError, NotFoundError, SettingsError, StoreError, ZiyanError
+from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError, SettingsError, StoreError, ZiyanError
 from ziyan.metering.desk import Desk
 from ziyan.metering.logins import Role
 from ziyan.metering.store import Store
@@ -111,12 +111,17 @@ class Ask:
 
 
 class Room:
-    """Pages of one role under one path."""
+    """Pages of one role under one path.
+
+    Attributes:
+        takes_mail: Whether notices can go out by mail.
+    """
 
     def __init__(
         self, settings: Settings, gate: Gate, renderer: Renderer, memory: BodyMemory, role: Role | None = None
     ) -> None:
         """Let in whoever has ``role``; None: whoever is signed in.  Bodies are counted in ``memory``."""
+        self.takes_mail = bool(settings.mail_server)
         self._proxies = settings.proxy_networks
         self._gate = gate
         self._renderer = renderer
@@ -200,6 +205,8 @@ class Room:
                 status, words = 404, _NOTHING
             case ConflictError():
                 status, words = 409, (("没有办成", "That did not work"), spoken(str(error)))
+            case InvalidRequestError():
+                status, words = 422, (("没有办成", "That did not work"), spoken(str(error)))
             case GatewayRefusedError():
                 status, words = error.row.status, _TOO_LARGE if error.row.status == 413 else _BROKEN
             case StoreError():

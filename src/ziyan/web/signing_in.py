@@ -21,7 +21,7 @@ from ziyan.api.body import BodyMemory
 from ziyan.api.form import Form
 from ziyan.api.rates import Rate, address_block
 from ziyan.api.refusals import ClientGoneError, GatewayRefusedError
-from ziyan.errors import ConflictError, StoreError
+from ziyan.errors import ConflictError, InvalidRequestError, StoreError
 from ziyan.metering import passwords
 from ziyan.metering.logins import Role, Turns, change_password, end_session, normalized, sign_in, start_session
 from ziyan.settings import Settings
@@ -147,7 +147,7 @@ class SigningIn:
         if wrong is None:
             try:
                 passwords.checked(ask.secret("new"), ask.guest.login.name)
-            except ConflictError as error:
+            except (ConflictError, InvalidRequestError) as error:
                 wrong = spoken(str(error))
         if wrong is not None:
             return ask.page("password.html", status=422, wrong=wrong, least=passwords.LEAST_CHARS)

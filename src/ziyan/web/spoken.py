@@ -31,7 +31,7 @@ _SENTENCES: Final = (
     (r"Of what was paid, (\d+) fen have no invoice yet, not (\d+)", "可开票金额不足：已付款且未开票的不到所填金额"),
     (r"The amount must be at least 1 fen", "金额至少 0.01 元"),
     (r"The title needs 1 to 200 printable characters", "请填写发票抬头，最多 200 个字符"),
-    (r"The tax number is none: a character is wrong or missing", "税号不对：有字符错误或缺失"),
+    (r"This is no tax number .*: a character is wrong or missing", "税号不对：有字符错误或缺失"),
     (r"A special invoice needs the tax number", "专用发票需要税号"),
     (r"A special invoice needs the registered address and telephone", "专用发票需要注册地址和电话"),
     (r"A special invoice needs the bank and its account", "专用发票需要开户行和账号"),

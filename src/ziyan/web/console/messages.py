@@ -8,7 +8,7 @@ from typing import Final, Literal, cast
 from markupsafe import Markup
 from starlette.responses import Response
 
-from ziyan.errors import ConflictError
+from ziyan.errors import ConflictError, InvalidRequestError
 from ziyan.metering import apps, inbox
 from ziyan.metering.apps import AppChange
 from ziyan.metering.credentials import App
@@ -58,6 +58,10 @@ async def add_target(ask: Ask) -> Response:
     kind, app_id = ask.field("kind"), ask.field("app") or None
     if kind not in _KINDS:
         return await _page(ask, wrong=("请选择通知方式。", "Choose a way."))
+    if kind == "mail" and not ask.room.takes_mail:
+        return await _page(
+            ask, wrong=("这台服务不发邮件，请用 Webhook 或机器人。", "No mail is sent here. Take another way.")
+        )
     account_id = ask.guest.account_id
     url, name, secret = ask.field("url"), ask.field("name"), ask.field("secret")
     way = cast("Literal['mail', 'webhook', 'robot']", kind)
@@ -67,7 +71,7 @@ async def add_target(ask: Ask) -> Response:
 
     try:
         target = await ask.change(work)
-    except ConflictError as error:
+    except (ConflictError, InvalidRequestError) as error:
         return await _page(ask, wrong=spoken(str(error)))
     return await _page(ask, added=target)
 
@@ -99,7 +103,7 @@ async def change_thresholds(ask: Ask) -> Response:
     change = AppChange(notify_percents=percents, notify_days=days)
     try:
         app = await ask.change(lambda desk: apps.change_app(desk, app_id, change))
-    except ConflictError as error:
+    except (ConflictError, InvalidRequestError) as error:
         return await _page(ask, wrong=spoken(str(error)))
     return ask.done(NOTICES, f"“{app.name}”的提醒已修改。", f"Notices of “{app.name}” were changed.")
 
@@ -127,6 +131,7 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         added=added,
         wrong=wrong,
         again=again,
+        takes_mail=ask.room.takes_mail,
     )
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from ziyan.api.papers import Format, file_answer, monthly_statement, order_statement
-from ziyan.errors import ConflictError, NotFoundError
+from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError
 from ziyan.metering import papers
 from ziyan.metering.desk import Desk
 from ziyan.metering.invoices import Invoice, Wanted
@@ -96,7 +96,7 @@ async def request_invoice(ask: Ask) -> Response:
     )
     try:
         await ask.change(lambda desk: papers.request_invoice(desk, ask.guest.account_id, wanted))
-    except ConflictError as error:
+    except (ConflictError, InvalidRequestError) as error:
         return await _page(ask, wrong=spoken(str(error)))
     return ask.done(INVOICES, "开票申请已提交。", "The invoice was asked for.")
 
