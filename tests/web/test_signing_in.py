@@ -163,6 +163,19 @@ def test_guessing_is_slow_also_for_the_right_password(
     assert client.sign_in("somebody", "wrong").headers["retry-after"] == str(signing_in.ADDRESS_SECONDS)
 
 
+def test_space_around_a_name_makes_no_further_tries(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(signing_in, "Rate", partial(Rate, clock=lambda: 0.0))
+    service = service_with()
+    login, client = buyer_login(service.store, "li"), Client(service.port)
+    for number in range(signing_in.NAME_TRIES_AT_ONCE):
+        padding = "\t" * number + " " * (300 - number)
+        assert client.sign_in(f"{padding[:number]}{login.name}{padding}x", "wrong").status == 422
+    assert client.sign_in(login.name, fresh().text).status == 429
+
+
 def test_a_password_is_changed_by_whoever_knows_it(client: Client, login: Login) -> None:
     client.sign_in(login.name, fresh().text)
     elsewhere = Client(client.port)

@@ -91,7 +91,8 @@ class SigningIn:
     async def _admit(self, request: Request, here: Visit, receive: Receive) -> Response:
         address = address_block(caller_address(request.scope, self._proxies))
         form = await read_form(request, receive, self._memory, address, _MOST_BYTES)
-        name, wanted = normalized(_text(form, "name"))[:_MOST_NAME_CHARS], _text(form, "next")
+        # Cut first: whatever is left is looked up as it is counted, however much space stood around it.
+        name, wanted = normalized(_text(form, "name")[:_MOST_NAME_CHARS]), _text(form, "next")
         csrf = self._gate.visitor_csrf(self._gate.visitor(request))
         if not self._gate.allows(request, csrf, _text(form, "csrf")):
             return self._page(request, here, wanted, status=403, trouble=_OLD_PAGE, name=name)
