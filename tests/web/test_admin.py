@@ -395,6 +395,7 @@ def test_an_invoice_is_issued_with_its_pdf_or_not_at_all(service: Service, thing
     assert invoices.invoice_file(store, things.invoice_id).content == PDF
     shown = wang.ask(f"{path}/file")
     assert (shown.status, shown.headers["content-type"]) == (200, "application/pdf")
+    assert shown.headers["cache-control"] == "no-store"
     other = PDF + b"\n%%EOF"
     assert upload(wang, f"{path}/attach", "", other) == 303
     assert invoices.invoice_file(store, things.invoice_id).content == other

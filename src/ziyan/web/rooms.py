@@ -224,6 +224,12 @@ class Room:
         return ask.page("trouble.html", status=status, words=(title, text))
 
 
+def private(answer: Response) -> Response:
+    """A file for whoever is signed in: no browser keeps it."""
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 async def read_form(request: Request, receive: Receive, memory: BodyMemory, sender: str, most: int) -> Form:
     """A form of at most so many bytes.
 
