@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from typing import Final, cast
 
@@ -191,6 +191,6 @@ def _fen(text: str) -> int | None:
     """An amount in yuan as fen; None where it is none."""
     try:
         fen = Decimal(text.replace(",", "").removeprefix("¥")) * 100
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one that is too large to be multiplied
         return None
     return int(fen) if fen.is_finite() and fen == fen.to_integral_value() and 0 < fen <= MOST_FEN else None
