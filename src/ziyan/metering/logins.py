@@ -232,6 +232,8 @@ async def sign_in(store: Store, turns: Turns, name: str, password: str) -> Login
 async def start_session(store: Store, login: Login) -> str:
     """Begin a session; what its browser is to hold, which nobody held before.
 
+    It is worth nothing where the login was disabled, or got another password, since its password was looked at.
+
     Raises:
         StoreError: The database is away.
     """
@@ -240,6 +242,9 @@ async def start_session(store: Store, login: Login) -> str:
 
     def start(connection: Connection) -> None:
         table.drop_sessions(connection, now, now - IDLE_MS)
+        known = table.by_id(connection, login.id)
+        if known is None or known.disabled_at is not None or known.password != login.password:
+            return
         table.add_session(connection, _lookup(store, secret), login.id, now, now + LIFE_MS)
 
     await store.run(start, write=True)
