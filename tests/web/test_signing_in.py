@@ -227,6 +227,17 @@ def test_methods_and_bodies_that_make_no_sense(client: Client, login: Login) -> 
     assert client.ask("/console", method="HEAD").status == 200
 
 
+def test_a_nul_reaches_no_database(client: Client, login: Login) -> None:
+    page = client.sign_in("a\0b", "x")
+    assert (page.status, "\0" in page.text, "a\ufffdb" in page.text) == (422, False, True)
+    client.sign_in(login.name, fresh().text)
+    page = client.ask("/console/orders?q=a%00b")
+    assert (page.status, 'value="a\ufffdb"' in page.text) == (200, True)
+    page = client.send("/console/invoices", "/console/invoices", title="a\0b", amount="x")
+    assert (page.status, 'value="a\ufffdb"' in page.text) == (422, True)
+    assert client.ask("/console/orders/%00").status == 404
+
+
 def test_a_database_that_is_away_is_said(service_with: Callable[..., Service]) -> None:
     service = service_with()
     login, client = buyer_login(service.store, "li"), Client(service.port)

@@ -26,7 +26,7 @@ from ziyan.metering import passwords
 from ziyan.metering.logins import Role, Turns, change_password, end_session, normalized, sign_in, start_session
 from ziyan.settings import Settings
 from ziyan.web.rendering import Renderer, Visit, visit
-from ziyan.web.rooms import Ask, Room, read_form
+from ziyan.web.rooms import Ask, Room, read_form, storable
 from ziyan.web.sessions import HOMES, Gate
 from ziyan.web.spoken import spoken
 
@@ -191,7 +191,7 @@ def _too_many(seconds: int) -> tuple[str, str]:
 
 
 def _text(form: Form, name: str) -> str:
-    return form.fields.get(name, b"").decode("utf-8", "replace")
+    return storable(form.fields.get(name, b"").decode("utf-8", "replace"))
 
 
 _WRONG: Final = ("登录名或密码不对。", "The name or the password is wrong.")
