@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from hypercorn.config import Config
 
 from tests.api.conftest import Service
 from tests.api.signers import error_of, signed
@@ -240,6 +241,33 @@ def test_a_client_that_never_stops_sending_does_not_hold_its_connection(service:
             while True:
                 connection.send(b"1000\r\n" + b"a" * 0x1000 + b"\r\n")
     assert service.post(BODY).status == 200
+
+
+async def test_a_stream_ends_although_nobody_reads_the_body_that_still_comes() -> None:
+    config, sent = Config(), list[object]()
+    full, over = asyncio.Event(), asyncio.Event()
+    piece = {"type": "http.request", "body": b"a", "more_body": True}
+
+    async def answers_unread(*_: object) -> None:
+        await full.wait()
+        await hand_on({"type": "http.disconnect"})  # as the protocol does once the answer is complete
+        over.set()
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    tasks = connections._Tasks(asyncio.get_running_loop())
+    async with asyncio.timeout(10), tasks:
+        hand_on = await tasks.spawn_app(answers_unread, config, {}, send)  # type: ignore[arg-type]
+        for _ in range(config.max_app_queue_size):
+            await hand_on(piece)
+        reading = asyncio.create_task(hand_on(piece))  # whoever reads from the client waits for room
+        await asyncio.sleep(0)
+        assert not reading.done()
+        full.set()
+        await over.wait()
+        await reading
+    assert sent == [None]
 
 
 def test_a_client_that_hangs_up_in_its_body_harms_nobody(service: Service) -> None:

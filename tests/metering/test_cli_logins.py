@@ -32,6 +32,8 @@ def test_logins_are_made_listed_reset_and_disabled(run: Any, settings: Settings)
     assert (buyer["name"], buyer["role"], buyer["account_id"]) == ("li@example.com", "buyer", account)
     assert run("logins", "create", "wang")["role"] == "operator"
     assert "already" in run("logins", "create", "wang", status=65)
+    for nothing in ("", " , "):  # forgetting to say what somebody may do does not let them do everything
+        assert "at least one scope" in run("logins", "create", "zhou", "--scopes", nothing, status=65)
     assert "no login" in run("logins", "reset", "nobody", status=66)
     assert [each["name"] for each in run("logins", "list")] == ["wang", "li@example.com"]
     assert [each["name"] for each in run("logins", "list", "--account", account)] == ["li@example.com"]

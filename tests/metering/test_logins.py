@@ -235,6 +235,17 @@ async def test_a_new_password_ends_every_other_session_and_a_reset_all(store: St
     assert [action for action, _ in entries(store, login.id)] == ["login.create", "login.password", "login.reset"]
 
 
+async def test_no_session_begins_with_a_password_that_was_changed_meanwhile(store: Store) -> None:
+    desk, person = operator(store), buyer_login(store, "li")
+    await desk.ask(lambda at: logins.set_login_disabled(at, person.id, disabled=True))
+    early = await logins.start_session(store, person)
+    await desk.ask(lambda at: logins.set_login_disabled(at, person.id, disabled=False))
+    assert await logins.find_session(store, early) is None
+    new = await Turns().hashed("a new long password")
+    await desk.ask(lambda at: logins.change_password(at, person.id, new))
+    assert await logins.find_session(store, await logins.start_session(store, person)) is None
+
+
 async def test_disabling_a_login_ends_its_sessions_for_good(store: Store) -> None:
     login = buyer_login(store, "li")
     secret = await logins.start_session(store, login)

@@ -182,6 +182,17 @@ def test_a_page_offers_what_somebody_may_do_and_no_more(service: Service, things
     assert {things.path("/admin/apps/{app_id}/packages"), things.path("/admin/orders/{order_id}/pay")} <= offered
 
 
+def test_what_a_login_may_not_see_is_in_no_file_and_no_sum_either(service: Service, things: Things) -> None:
+    reads = ("accounts:read", "apps:read", "packages:read", "catalogue:read")
+    operator(service.store).do(lambda at: logins.create_login(at, "narrow", Role.OPERATOR, fresh(), scopes=reads))
+    narrow = signed_in(service, "narrow")
+    account, app = things.path("/admin/accounts/{account_id}"), things.path("/admin/apps/{app_id}")
+    for path, own, foreign in ((account, "app", "order"), (app, "package", "call")):
+        assert narrow.ask(f"{path}?{own}csv=1").headers["content-type"].startswith("text/csv")
+        assert narrow.ask(f"{path}?{foreign}csv=1").headers["content-type"].startswith("text/html")
+    assert "计费次数" not in narrow.ask("/admin").plain
+
+
 def actions_of(page: Page) -> list[str]:
     return re.findall(r'action="(/admin[^"]*)"', page.text)
 
@@ -384,6 +395,7 @@ def test_an_invoice_is_issued_with_its_pdf_or_not_at_all(service: Service, thing
     assert invoices.invoice_file(store, things.invoice_id).content == PDF
     shown = wang.ask(f"{path}/file")
     assert (shown.status, shown.headers["content-type"]) == (200, "application/pdf")
+    assert shown.headers["cache-control"] == "no-store"
     other = PDF + b"\n%%EOF"
     assert upload(wang, f"{path}/attach", "", other) == 303
     assert invoices.invoice_file(store, things.invoice_id).content == other

@@ -274,6 +274,7 @@ def test_an_invoice_is_asked_for_over_what_was_paid(shop: Shop, buyer: Client) -
     wanted = {"kind": "normal", "title": COMPANY, "order": shop.orders[0].id}
     for changed, words in (
         ({"amount": "x"}, "两位小数"), ({"amount": "1.001"}, "两位小数"), ({"amount": "NaN"}, "两位小数"),
+        ({"amount": "9e999999"}, "两位小数"),
         ({"amount": "10.01"}, "可开票金额不足"), ({"amount": "1", "title": ""}, "抬头"),
         ({"amount": "1", "kind": "special"}, "税号"), ({"amount": "1", "tax_number": "1"}, "税号不对"),
     ):  # fmt: skip

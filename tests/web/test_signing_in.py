@@ -124,7 +124,7 @@ def test_a_form_needs_its_token(service: Service, client: Client, login: Login) 
         assert client.ask("/signout", {"csrf": csrf}).status == 403
     own = client.ask("/console").csrf
     for headers in ({"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}, {"origin": "https://evil.example"},
-                    {"origin": "null"}):  # fmt: skip
+                    {"origin": "null"}, {"origin": "http://["}):  # fmt: skip
         assert client.ask("/signout", {"csrf": own}, **headers).status == 403
     assert client.ask("/console").status == 200
     # Behind a proxy, the service may go by another name than the browser knows.
@@ -161,6 +161,19 @@ def test_guessing_is_slow_also_for_the_right_password(
     assert (other.status, other.headers["retry-after"]) == (429, page.headers["retry-after"])
     # By now the address has made as many tries as it may.
     assert client.sign_in("somebody", "wrong").headers["retry-after"] == str(signing_in.ADDRESS_SECONDS)
+
+
+def test_space_around_a_name_makes_no_further_tries(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(signing_in, "Rate", partial(Rate, clock=lambda: 0.0))
+    service = service_with()
+    login, client = buyer_login(service.store, "li"), Client(service.port)
+    for number in range(signing_in.NAME_TRIES_AT_ONCE):
+        padding = "\t" * number + " " * (300 - number)
+        assert client.sign_in(f"{padding[:number]}{login.name}{padding}x", "wrong").status == 422
+    assert client.sign_in(login.name, fresh().text).status == 429
 
 
 def test_a_password_is_changed_by_whoever_knows_it(client: Client, login: Login) -> None:
@@ -212,6 +225,17 @@ def test_methods_and_bodies_that_make_no_sense(client: Client, login: Login) -> 
     assert client.ask("/signout").headers["allow"] == "POST"
     assert client.ask("/console/orders", {"x": "y" * 70_000}).status == 413
     assert client.ask("/console", method="HEAD").status == 200
+
+
+def test_a_nul_reaches_no_database(client: Client, login: Login) -> None:
+    page = client.sign_in("a\0b", "x")
+    assert (page.status, "\0" in page.text, "a\ufffdb" in page.text) == (422, False, True)
+    client.sign_in(login.name, fresh().text)
+    page = client.ask("/console/orders?q=a%00b")
+    assert (page.status, 'value="a\ufffdb"' in page.text) == (200, True)
+    page = client.send("/console/invoices", "/console/invoices", title="a\0b", amount="x")
+    assert (page.status, 'value="a\ufffdb"' in page.text) == (422, True)
+    assert client.ask("/console/orders/%00").status == 404
 
 
 def test_a_database_that_is_away_is_said(service_with: Callable[..., Service]) -> None:

@@ -10,8 +10,9 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h11
-from hypercorn.asyncio.task_group import TaskGroup
+from hypercorn.asyncio.task_group import TaskGroup, _handle
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
@@ -143,7 +144,7 @@ class Connection(TCPServer):
             addresses = [parse_socket_addr(socket.family, of()) for of in (socket.getpeername, socket.getsockname)]
             # What was sent is with the operating system then; asyncio's TLS would never write again after 0.
             self.writer.transport.set_write_buffer_limits(high=1 if peer else 0)
-            async with TaskGroup(self.loop) as task_group:
+            async with _Tasks(self.loop) as task_group:
                 self._task_group = task_group
                 self.protocol = _Protocols(
                     self.app,
@@ -216,6 +217,31 @@ def _kinds(error: BaseException) -> list[str]:
     if isinstance(error, BaseExceptionGroup):
         return [kind for inner in error.exceptions for kind in _kinds(inner)]
     return [type(error).__name__]
+
+
+class _Tasks(TaskGroup):
+    """Hypercorn's, without waiting for ever to hand on a body that nobody reads.
+
+    An answer may be complete while its request's body still comes.  To end the stream, Hypercorn puts a last message
+    behind what waits to be read; once so much waits that there is no room, both the answer and whoever reads from the
+    client would stand still, and the connection would be held until the service ends.
+    """
+
+    async def spawn_app(
+        self, app: AppWrapper, config: Config, scope: Any, send: Callable[[Any], Awaitable[None]]
+    ) -> Callable[[Any], Coroutine[Any, Any, None]]:
+        waiting: asyncio.Queue[Any] = asyncio.Queue(config.max_app_queue_size)
+
+        async def hand_on(message: Any) -> None:
+            if message["type"] == "http.disconnect" and waiting.full():
+                while not waiting.empty():
+                    waiting.get_nowait()
+            await waiting.put(message)
+
+        # The last two are for applications that run in threads.
+        aside, soon = partial(self._loop.run_in_executor, None), self._loop.call_soon_threadsafe
+        self.spawn(_handle, app, config, scope, waiting.get, send, aside, soon)
+        return hand_on
 
 
 class _Protocols(ProtocolWrapper):

@@ -75,10 +75,9 @@ def run_create(settings: Settings, args: argparse.Namespace) -> int:
 
     new = passwords.fresh()
     role = logins.Role.OPERATOR if args.account is None else logins.Role.BUYER
+    scopes = None if args.scopes is None else listed(args.scopes)
     with arguments.operator(settings) as person:
-        login = person.do(
-            lambda desk: logins.create_login(desk, args.name, role, new, args.account, listed(args.scopes or ""))
-        )
+        login = person.do(lambda desk: logins.create_login(desk, args.name, role, new, args.account, scopes))
     output.show(args, SecretLoginView.of(login, password=new.text))
     return 0
 

@@ -96,13 +96,21 @@ def normalized(name: str) -> str:
 
 
 def create_login(
-    desk: Desk, name: str, role: Role, new: Fresh, account_id: str | None = None, scopes: Iterable[str] = ()
+    desk: Desk,
+    name: str,
+    role: Role,
+    new: Fresh,
+    account_id: str | None = None,
+    scopes: Iterable[str] | None = None,
 ) -> Login:
     """Let somebody sign in, with a password that ``passwords.fresh`` made before: in here others would wait for it.
 
+    An operator's login may do what its scopes say; everything where none are given, as opposed to an empty list.
+
     Raises:
         NotFoundError: There is no such account.
-        ConflictError: The name is none or taken, a buyer has no account or an operator has one, or a scope is none.
+        ConflictError: The name is none or taken, a buyer has no account or an operator has one, or a scope is none,
+            or there are to be scopes and none is named.
     """
     name = normalized(name)
     if not _NAME.fullmatch(name):
@@ -113,7 +121,7 @@ def create_login(
         desk.account(account_id)
     if table.by_name(desk.connection, name) is not None:
         raise ConflictError(f"There is a login named {name} already")
-    allowed = ",".join(granted(scopes, buyer=role == Role.BUYER)) if (scopes := tuple(scopes)) else ""
+    allowed = "" if scopes is None else ",".join(granted(scopes, buyer=role == Role.BUYER))
     login = Login(uuid4().hex, account_id, name, role, new.hash, now_ms(), scopes=allowed)
     table.add(desk.connection, login)
     desk.note("login.create", login.id, None, LoginView.of(login))
@@ -232,6 +240,8 @@ async def sign_in(store: Store, turns: Turns, name: str, password: str) -> Login
 async def start_session(store: Store, login: Login) -> str:
     """Begin a session; what its browser is to hold, which nobody held before.
 
+    It is worth nothing where the login was disabled, or got another password, since its password was looked at.
+
     Raises:
         StoreError: The database is away.
     """
@@ -240,6 +250,9 @@ async def start_session(store: Store, login: Login) -> str:
 
     def start(connection: Connection) -> None:
         table.drop_sessions(connection, now, now - IDLE_MS)
+        known = table.by_id(connection, login.id)
+        if known is None or known.disabled_at is not None or known.password != login.password:
+            return
         table.add_session(connection, _lookup(store, secret), login.id, now, now + LIFE_MS)
 
     await store.run(start, write=True)

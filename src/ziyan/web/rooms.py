@@ -77,15 +77,15 @@ class Ask:
 
     def path(self, name: str) -> str:
         """A part of the address that the route names."""
-        return str(self.request.path_params[name])
+        return storable(str(self.request.path_params[name]))
 
     def query(self, name: str) -> str:
         """A parameter of the address; empty where it is missing."""
-        return self.request.query_params.get(name, "").strip()
+        return storable(self.request.query_params.get(name, "")).strip()
 
     def field(self, name: str) -> str:
         """A field of the form, without space around it; empty where it is missing."""
-        return self.form.fields.get(name, b"").decode("utf-8", "replace").strip()
+        return storable(self.form.fields.get(name, b"").decode("utf-8", "replace")).strip()
 
     def secret(self, name: str) -> str:
         """A field of the form exactly as it was typed."""
@@ -222,6 +222,17 @@ class Room:
 
     def _trouble(self, ask: Ask, status: int, title: tuple[str, str], text: tuple[str, str]) -> Response:
         return ask.page("trouble.html", status=status, words=(title, text))
+
+
+def storable(text: str) -> str:
+    """Text that PostgreSQL can look for: it takes a NUL for an error, not for what is in no column."""
+    return text.replace("\0", "\ufffd")
+
+
+def private(answer: Response) -> Response:
+    """A file for whoever is signed in: no browser keeps it."""
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 async def read_form(request: Request, receive: Receive, memory: BodyMemory, sender: str, most: int) -> Form:

@@ -26,7 +26,7 @@ from ziyan.metering import passwords
 from ziyan.metering.logins import Role, Turns, change_password, end_session, normalized, sign_in, start_session
 from ziyan.settings import Settings
 from ziyan.web.rendering import Renderer, Visit, visit
-from ziyan.web.rooms import Ask, Room, read_form
+from ziyan.web.rooms import Ask, Room, read_form, storable
 from ziyan.web.sessions import HOMES, Gate
 from ziyan.web.spoken import spoken
 
@@ -91,7 +91,8 @@ class SigningIn:
     async def _admit(self, request: Request, here: Visit, receive: Receive) -> Response:
         address = address_block(caller_address(request.scope, self._proxies))
         form = await read_form(request, receive, self._memory, address, _MOST_BYTES)
-        name, wanted = normalized(_text(form, "name"))[:_MOST_NAME_CHARS], _text(form, "next")
+        # Cut first: whatever is left is looked up as it is counted, however much space stood around it.
+        name, wanted = normalized(_text(form, "name")[:_MOST_NAME_CHARS]), _text(form, "next")
         csrf = self._gate.visitor_csrf(self._gate.visitor(request))
         if not self._gate.allows(request, csrf, _text(form, "csrf")):
             return self._page(request, here, wanted, status=403, trouble=_OLD_PAGE, name=name)
@@ -190,7 +191,7 @@ def _too_many(seconds: int) -> tuple[str, str]:
 
 
 def _text(form: Form, name: str) -> str:
-    return form.fields.get(name, b"").decode("utf-8", "replace")
+    return storable(form.fields.get(name, b"").decode("utf-8", "replace"))
 
 
 _WRONG: Final = ("登录名或密码不对。", "The name or the password is wrong.")

@@ -97,8 +97,8 @@ async def show_account(ask: Ask) -> Response:
     account, names, mine, orders, people, sums = await ask.read(look)
     app_table = Table.of(ask, app_columns(ask, names, account=False), mine, name="app")
     order_table = Table.of(ask, order_columns(ask, names, account=False), orders, name="order")
-    for shown, file_name in ((app_table, "apps"), (order_table, "orders")):
-        if shown.wants_csv:
+    for shown, file_name, seen in ((app_table, "apps", True), (order_table, "orders", sees["orders"])):
+        if seen and shown.wants_csv:
             return shown.csv(file_name)
     return ask.page(
         "admin/account.html",
@@ -179,8 +179,9 @@ async def show_app(ask: Ask) -> Response:
     )
     package_table = Table.of(ask, package_columns(ask, now_ms()), owned[::-1], name="package")
     event_table = Table.sliced(ask, event_columns(ask), events, name="call")
-    for shown, file_name in ((package_table, "packages"), (event_table, "calls")):
-        if shown.wants_csv:
+    sees_usage = may(ask, Scope.USAGE_READ)
+    for shown, file_name, seen in ((package_table, "packages", True), (event_table, "calls", sees_usage)):
+        if seen and shown.wants_csv:
             return shown.csv(file_name)
     return ask.page(
         "admin/app.html",
@@ -190,8 +191,8 @@ async def show_app(ask: Ask) -> Response:
         left=left,
         items=items,
         package_table=package_table,
-        event_table=event_table if may(ask, Scope.USAGE_READ) else None,
-        chart=chart_of_days(ask, time, sums) if may(ask, Scope.USAGE_READ) else None,
+        event_table=event_table if sees_usage else None,
+        chart=chart_of_days(ask, time, sums) if sees_usage else None,
         months=GRANT_MONTHS,
     )
 

@@ -14,7 +14,7 @@ from ziyan.metering.store import lists
 from ziyan.metering.store.invoices import InvoiceFile
 from ziyan.metering.store.lists import Filter
 from ziyan.web.admin.parts import INVOICE_KINDS, INVOICE_STATES, Names, badge, link, name_of
-from ziyan.web.rooms import Ask
+from ziyan.web.rooms import Ask, private
 from ziyan.web.tables import Column, Table, every
 
 #: Bytes of a form with a PDF in it.
@@ -78,7 +78,7 @@ async def show_invoice(ask: Ask) -> Response:
 
 async def show_file(ask: Ask) -> Response:
     """The PDF of an issued invoice."""
-    return file_answer(await ask.read(lambda desk: papers.file_of(desk, ask.path("invoice_id"))))
+    return private(file_answer(await ask.read(lambda desk: papers.file_of(desk, ask.path("invoice_id")))))
 
 
 async def issue_invoice(ask: Ask) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 from typing import Final, cast
 
@@ -23,7 +23,7 @@ from ziyan.metering.store.apps import Account
 from ziyan.metering.store.lists import Filter
 from ziyan.metering.store.sales import Order
 from ziyan.metering.times import day_of, now_ms
-from ziyan.web.rooms import Ask
+from ziyan.web.rooms import Ask, private
 from ziyan.web.spoken import spoken
 from ziyan.web.tables import Column, Table, every, shown
 
@@ -64,14 +64,14 @@ async def month_file(ask: Ask) -> Response:
     month = ask.path("month")
     if not _MONTH.fullmatch(month):
         raise NotFoundError(f"There is no month {month}")
-    return _private(await monthly_statement(ask.store, ask.guest.account_id, month, _format(ask), None))
+    return private(await monthly_statement(ask.store, ask.guest.account_id, month, _format(ask), None))
 
 
 async def order_file(ask: Ask) -> Response:
     """The statement of an order as a file."""
     order_id = ask.path("order_id")
     order = await ask.read(lambda desk: desk.order(order_id))
-    return _private(await order_statement(ask.store, order.id, _format(ask)))
+    return private(await order_statement(ask.store, order.id, _format(ask)))
 
 
 async def show_invoices(ask: Ask) -> Response:
@@ -111,7 +111,7 @@ async def cancel_invoice(ask: Ask) -> Response:
 async def invoice_file(ask: Ask) -> Response:
     """The PDF of an issued invoice."""
     invoice_id = ask.path("invoice_id")
-    return _private(file_answer(await ask.read(lambda desk: papers.file_of(desk, invoice_id))))
+    return private(file_answer(await ask.read(lambda desk: papers.file_of(desk, invoice_id))))
 
 
 async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
@@ -191,11 +191,6 @@ def _fen(text: str) -> int | None:
     """An amount in yuan as fen; None where it is none."""
     try:
         fen = Decimal(text.replace(",", "").removeprefix("¥")) * 100
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one that is too large to be multiplied
         return None
     return int(fen) if fen.is_finite() and fen == fen.to_integral_value() and 0 < fen <= MOST_FEN else None
-
-
-def _private(answer: Response) -> Response:
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
