@@ -20,6 +20,8 @@ from tests.api.test_connections import WaitingEngine
 from tests.api.wire import Connection, Http2, Reply, request
 from tests.desk import set_app_disabled, set_app_rate
 from ziyan.api import acknowledged, billing
+from ziyan.api.calls import Call
+from ziyan.api.headers import Answer
 from ziyan.errors import EngineBusyError, StoreError
 from ziyan.metering import answers, ledger, packages
 from ziyan.metering.packages import list_packages
@@ -549,3 +551,9 @@ def test_http_2_bills_whoever_leaves_no_room_for_the_last_byte_of_an_answer(serv
             wait_for(service, OK)  # not for the connection's end
     wait_for(service, OK)
     assert consumed(service) == 1
+
+
+def test_whoever_left_before_it_was_known_who_it_is_has_cost_nothing(service: Service) -> None:
+    desk = billing.Billing(service.settings, service.store)
+    desk.not_taken(Call(), Answer(499, b""))
+    assert not desk.recorder.waiting

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
 import sys
+import termios
 from typing import Any, Final
-
-if sys.platform == "linux":
-    import fcntl
-    import termios
 
 #: Of Linux' ``struct tcp_info``: its first byte where the connection was reset, and where the acknowledged are counted.
 _CLOSED: Final = 7

@@ -361,8 +361,8 @@ class _H2(H2Protocol):
         if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values())):
             self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
-        self._begin(stream_id)
-        await self.streams[stream_id].handle(
+        stream, buffer = self._begin(stream_id)
+        await stream.handle(
             Request(
                 stream_id=stream_id,
                 headers=filter_pseudo_headers(request.headers),
@@ -372,16 +372,16 @@ class _H2(H2Protocol):
                 state=self.connection_state,
             )
         )
-        self._note_state(stream_id)
+        self._states[buffer] = cast("dict[str, Any]", stream.scope["state"])
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
-    def _begin(self, stream_id: int) -> None:
+    def _begin(self, stream_id: int) -> tuple[HTTPStream, StreamBuffer]:
         """Make room for a stream."""
         self.priority.insert_stream(stream_id)
         self.priority.block(stream_id)
-        self.stream_buffers[stream_id] = StreamBuffer(self.context.event_class)
-        self.streams[stream_id] = HTTPStream(
+        buffer = self.stream_buffers[stream_id] = StreamBuffer(self.context.event_class)
+        stream = self.streams[stream_id] = HTTPStream(
             self.app,
             self.config,
             self.context,
@@ -392,11 +392,7 @@ class _H2(H2Protocol):
             self.stream_send,
             stream_id,
         )
-
-    def _note_state(self, stream_id: int) -> None:
-        stream, buffer = self.streams[stream_id], self.stream_buffers.get(stream_id)
-        if buffer is not None and isinstance(stream, HTTPStream):
-            self._states[buffer] = cast("dict[str, Any]", stream.scope["state"])
+        return stream, buffer
 
     async def _priority_updated(self, _event: h2.events.PriorityUpdated) -> None:
         """Leave it: RFC 9113 has done away with priorities, and to keep a thousand in order holds up every call."""
