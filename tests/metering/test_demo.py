@@ -146,7 +146,7 @@ def test_packages_orders_invoices_and_notices_belong_to_each_other(store: Store,
         return kinds, states, entries, len(notices.due(connection, clock()))
 
     kinds, states_, entries, _ = store.transact(told)
-    assert kinds == {notices.CALLS_LOW, notices.CALLS_GONE}
+    assert kinds == {notices.CALLS_LOW, notices.CALLS_GONE, notices.TEST}
     assert states_ == {"failed"}
     assert entries > 3 * len([order for order in sold if order.state == "paid"])
 
