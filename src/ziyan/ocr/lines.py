@@ -64,7 +64,7 @@ def read_lines(
         if len(strips) == 1:
             return [_read_strip(pixels, chosen[0], Halves(deciding, recognizer), quick, options)]
         # Longest first, or one thread would end with a long line while the others have nothing left.
-        order = sorted(chosen, key=lambda strip: -max(quad_size(strip.quad)) / max(1.0, min(quad_size(strip.quad))))
+        order = sorted(chosen, key=_proportion, reverse=True)
         return recognizer.map(lambda strip: _read_strip(pixels, strip, weights, quick, options), order)
 
     # Most certain first, a few at a time: on a texture that looks like text all over, reading soon ends.
@@ -117,9 +117,14 @@ def _choose(strips: Sequence[Strip], recognizer: Recognizer) -> Alphabet:
     A page of several thousand characters would take the deciding weights longer than anybody waits; letters so many
     are so small that the quick weights read them about as well.
     """
-    sizes = (quad_size(strip.quad) for strip in strips)
-    columns = sum(LINE_HEIGHT * max(size) / max(1.0, min(size)) for size in sizes)
+    columns = sum(LINE_HEIGHT * _proportion(strip) for strip in strips)
     return recognizer.deciding if columns <= _BUDGET else recognizer.quick
+
+
+def _proportion(strip: Strip) -> float:
+    """How many times as long as high a strip is, whichever way it runs."""
+    size = quad_size(strip.quad)
+    return max(size) / max(1.0, min(size))
 
 
 def _least_score(text: str, detection_score: float, min_score: float) -> float:
