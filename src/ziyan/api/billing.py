@@ -214,7 +214,7 @@ async def _body_hash(request: Request) -> bytes:
     content = await request.content()
 
     def digest() -> bytes:
-        whole = hashlib.sha256(request.path + b"\0" + repr(query).encode() + b"\0")
+        whole = hashlib.sha256(asked)
         parts = parts_of(request.headers.get("content-type", ""), content)
         for part in parts:
             whole.update(repr((part.name, part.is_file, len(part.content))).encode() + b"\0")

@@ -19,7 +19,7 @@ from ziyan.api.native_request import (
     MAX_URL_CHARS,
     Wanted,
     choose_media_type,
-    model_names,
+    offered,
     parse_wanted,
 )
 from ziyan.api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, ProblemError
@@ -29,7 +29,6 @@ from ziyan.api.signin import Caller, require_app
 from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
-from ziyan.ocr.models import MODELS
 from ziyan.ocr.types import ALL_FORMATS, ImageLimits, Page
 from ziyan.settings import Settings
 
@@ -51,7 +50,7 @@ class Native:
         self._calls = calls
         self._rates = rates
         self._proxies = settings.proxy_networks
-        self._models = model_names(settings.model, MODELS[settings.model].draft)
+        self._models = offered(settings)
         memory = settings.body_memory << 20  # what could never have room is too large rather than busy
         self._max_body_bytes = min(MAX_BODY_BYTES, memory)
         self._max_fetched_bytes = min(MAX_PICTURE_BYTES, memory)

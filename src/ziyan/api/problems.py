@@ -159,9 +159,9 @@ MODEL_NOT_OFFERED: Final = Problem(
     "model_not_offered",
     400,
     "This service does not offer that model",
-    "Name another one, or leave `model` out.",
+    "Name another one, or leave `model` out. Whoever runs the service can offer more: `ZIYAN_MODELS`.",
     "本服务未提供该模型",
-    "请改用其他模型，或不传 `model`。",
+    "请改用其他模型，或不传 `model`；管理员可用 `ZIYAN_MODELS` 增加可选的模型。",
 )
 NOT_FOUND: Final = Problem(
     "not_found",
