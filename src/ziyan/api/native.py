@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from ziyan.api.body import Body
 from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
-from ziyan.api.native_answers import failure, options, success, told
+from ziyan.api.native_answers import failure, options, shape_of, success, told
 from ziyan.api.native_request import (
     MAX_BODY_BYTES,
     MAX_PICTURE_BYTES,
@@ -81,15 +81,16 @@ class Native:
         self._rates.address.admit(address_block(request.address))
         app = await require_app(self._store, self._settings, request, admit=self._rates.admit_app, bearer=True)
 
+        media_type = choose_media_type(request.headers.get("accept", ""))
+
         async def read() -> Answer:
-            media_type = choose_media_type(request.headers.get("accept", ""))
             wanted = await self._wanted(request)
             page = await body.while_connected(self._read(request, wanted))
             total = (time.perf_counter() - call.started) * 1000
             timings = {"receive": body.receive_ms, **call.stages, "total": total}
             return success(page, media_type, call.request_id, timings)
 
-        return await self._calls.billing.billed(request, Caller(app), read)
+        return await self._calls.billing.billed(request, Caller(app), read, shape=shape_of(media_type))
 
     async def _wanted(self, request: Request) -> Wanted:
         content_type, content = request.headers.get("content-type", ""), await request.content()

@@ -49,6 +49,12 @@ _URL: Final = (
     f"Public http or https address of the picture, at most {MAX_URL_CHARS:,} characters.",
     f"图片的公开 http 或 https 地址，不超过 {MAX_URL_CHARS:,} 个字符。",
 )
+_KEY: Final = (
+    "A text of your own for each picture. The same request with it within 24 hours gets the same answer and is not "
+    "billed again; another picture, other options or another `Accept` is `idempotency_key_reused`.",
+    "每张图片自取一个值。24 小时内用同一个值重发同一请求，得到同样的回答且不再计费；"
+    "图片、选项或 `Accept` 不同则返回 `idempotency_key_reused`。",
+)
 
 
 def said(english: str, chinese: str) -> dict[str, str]:
@@ -78,8 +84,9 @@ def path_item(models: Sequence[str] = ()) -> dict[str, Any]:
             "parameters": [
                 {"name": name, "in": "query", **said(*texts), "schema": _option_schema(name, models)}
                 for name, texts in (*_OPTIONS.items(), ("url", _URL))
-            ],
-            "requestBody": {"required": False, "content": _bodies()},
+            ]
+            + [{"name": "Idempotency-Key", "in": "header", **said(*_KEY), "schema": {"type": "string"}}],
+            "requestBody": {"required": False, "content": _bodies(models)},
             "responses": {"200": _success(), **_problems()},
         }
     }

@@ -103,9 +103,10 @@ IDEMPOTENCY_KEY_REUSED: Final = Problem(
     "idempotency_key_reused",
     422,
     "The Idempotency-Key was used for another request",
-    "Give each call a key of its own; only a repetition of the very same request keeps its key.",
+    "Give each call a key of its own; only a repetition of the very same request keeps its key: the same picture, sent "
+    "the same way, with the same options and `Accept`.",
     "Idempotency-Key 已用于其他请求",
-    "每次调用请使用新的 Idempotency-Key；只有重发同一请求时才沿用原来的。",
+    "每次调用请使用新的 Idempotency-Key；只有重发同一请求（图片、发送方式、选项、`Accept` 都相同）时才沿用原来的。",
 )
 MALFORMED_REQUEST: Final = Problem(
     "malformed_request",
