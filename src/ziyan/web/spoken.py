@@ -41,6 +41,10 @@ _SENTENCES: Final = (
     (r"An address is wanted that begins with https:// or http://", "请填写以 https:// 或 http:// 开头的地址"),
     (r"The address of a robot of DingTalk, .*", "请填写钉钉、企业微信或飞书给出的机器人地址；只有钉钉的需要密钥"),
     (r"An account has at most (\d+) targets", "一个账户最多设 {0} 个通知去处"),
+    (
+        r"Only what was given up is sent again, and only where its target was not removed",
+        "只有已放弃的通知才能重发，而且它的去处必须还在",
+    ),
     (r"A name has 1 to 200 printable characters", "名称需要 1 到 200 个字符"),
     (r"Percents are between 0 and 100", "百分比应在 0 到 100 之间"),
     (r"Days are between 1 and 366", "天数应在 1 到 366 之间"),

@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from ziyan.metering.notices import CALLS_GONE, CALLS_LOW, EXPIRING, TEST
 from ziyan.metering.store import Store, audit, overview
 from ziyan.metering.store import notices as notice_table
 from ziyan.metering.store.audit import Entry
-from ziyan.metering.store.notices import Failure
+from ziyan.metering.store.notices import Delivery
 from ziyan.metering.store.overview import Pace, Sum
 from ziyan.metering.times import DAY_MS, HOUR_MS, day_start, hour_start, now_ms
 from ziyan.metering.tokens import Scope
@@ -103,11 +104,11 @@ async def show_first(ask: Ask) -> Response:
 async def show_notices(ask: Ask) -> Response:
     """Notices that did not arrive."""
 
-    def look(desk: Desk) -> tuple[Names, list[Failure]]:
-        return Names.of(desk), every(desk.connection, notice_table.failures_page)
+    def look(desk: Desk) -> tuple[Names, list[Delivery]]:
+        return Names.of(desk), every(desk.connection, partial(notice_table.deliveries_page, state="failed"))
 
     names, failures = await ask.read(look)
-    columns: list[Column[Failure]] = [
+    columns: list[Column[Delivery]] = [
         Column("created", ("时间", "Time"), lambda each: each.created_at, "moment"),
         Column(
             "account", ("账户", "Account"), lambda each: names.accounts[each.account_id],

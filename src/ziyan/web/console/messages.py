@@ -17,6 +17,7 @@ from ziyan.metering.notices import Target, send_test_in
 from ziyan.metering.store import lists
 from ziyan.metering.store import notices as table
 from ziyan.metering.store.notices import Delivery
+from ziyan.metering.store.slices import Asked
 from ziyan.metering.views import NoticeView
 from ziyan.web.console.holdings import account_apps
 from ziyan.web.rooms import Ask
@@ -115,7 +116,7 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         return (
             account_apps(desk),
             [each for each in inbox.list_targets(desk, account_id) if not each.disabled],
-            table.deliveries(desk.connection, account_id, _SHOWN_DELIVERIES),
+            table.deliveries_page(desk.connection, Asked(_SHOWN_DELIVERIES), account_id).items,
         )
 
     apps_, targets, sent = await ask.read(look)
