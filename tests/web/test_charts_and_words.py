@@ -14,9 +14,9 @@ from ziyan.metering.store.usage import Total
 from ziyan.metering.times import HOUR_MS
 from ziyan.web.charts import HEIGHT, MOST_SERIES, WIDTH, Chart, Point, nice
 from ziyan.web.console.figures import Time, by_app, by_hour_of_day, by_outcome
-from ziyan.web.plain_words import of_outcome
+from ziyan.web.plain_words import of_outcome, outcome_name
 from ziyan.web.rendering import Visit
-from ziyan.web.spoken import spoken
+from ziyan.web.spoken import spoken, why_not_sent
 
 HERE = Visit("en", "http://127.0.0.1", "/console/usage")
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -112,13 +112,23 @@ def test_what_the_desk_refuses_is_said_in_chinese() -> None:
     assert spoken("Something new") == ("Something new", "Something new")
 
 
+def test_why_a_notice_did_not_arrive_is_said_in_chinese() -> None:
+    assert why_not_sent("status 502") == ("对方回答的状态码是 502", "status 502")
+    assert why_not_sent("something new") == ("something new", "something new")
+
+
+def test_code_in_words_is_marked_where_it_can_be() -> None:
+    assert of_outcome("fetch_failed").what == ("无法下载 `url` 处的图片", "The picture at `url` could not be fetched")
+    assert outcome_name("fetch_failed") == ("无法下载 url 处的图片", "The picture at url could not be fetched")
+
+
 def test_every_sentence_of_the_list_is_still_said_somewhere() -> None:
     """By its words before the first thing that changes."""
-    from ziyan.web.spoken import _SENTENCES
+    from ziyan.web.spoken import _NOT_SENT, _SENTENCES
 
     modules = [path for path in Path(ziyan.__file__).parent.rglob("*.py") if path.name != "spoken.py"]
     code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(path.read_text("utf-8") for path in modules))
-    for pattern, chinese in _SENTENCES:
+    for pattern, chinese in (*_SENTENCES, *_NOT_SENT):
         words = re.split(r"\\S|\(|\\\.|\.\*|[0-9]", pattern)[0].strip("' ")
         assert len(words) < 4 or words in code, pattern
         assert re.search("[\u4e00-\u9fff]", chinese)

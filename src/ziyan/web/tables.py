@@ -6,7 +6,7 @@ Several tables of one page have names of their own, which their parameters begin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -31,6 +31,23 @@ _NUMBERS: Final = {"number", "fen"}
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """What can be done to a row; it is asked for once more.
+
+    Attributes:
+        action: Address that the form goes to.
+        button: On the button, in both languages.
+        question: What will happen.
+        yes: On the button that does it.
+    """
+
+    action: str
+    button: tuple[str, str]
+    question: tuple[str, str]
+    yes: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
     """One column.
 
@@ -41,6 +58,7 @@ class Column(Generic[T]):
         kind: How it is shown, sorted and exported.
         show: How a cell is shown where that differs from its value, such as a link; the export has the value.
         bare: Of no use to be sorted by or exported, such as buttons.
+        act: What can be done to a row, instead of a value.
     """
 
     key: str
@@ -49,6 +67,7 @@ class Column(Generic[T]):
     kind: Kind = "text"
     show: Callable[[T], str | Markup] | None = None
     bare: bool = False
+    act: Callable[[T], Act | None] | None = None
 
     @property
     def is_number(self) -> bool:
@@ -197,6 +216,12 @@ def shown(ask: Ask, kind: Kind, value: Any) -> str | Markup:
             return Markup("<code>{}</code>").format(value)
         case _:
             return str(value)
+
+
+def badge(ask: Ask, states: Mapping[str, tuple[tuple[str, str], str]], state: str) -> Markup:
+    """A state as a word with a dot: ``states`` has the word in both languages, and how it looks."""
+    words, kind = states[state]
+    return Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*words))
 
 
 def moment(ask: Ask, value: int) -> str:

@@ -14,9 +14,9 @@ from ziyan.metering.sheets import Fen
 from ziyan.metering.store import lists, packages, sales
 from ziyan.metering.store.lists import Filter
 from ziyan.metering.store.sales import Item, Order
-from ziyan.web.admin.parts import ORDER_STATES, Names, badge, fen_of, link, name_of, note_of, whole_of
+from ziyan.web.admin.parts import ORDER_STATES, Names, fen_of, link, name_of, note_of, whole_of
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, every
+from ziyan.web.tables import Column, Table, badge, every
 
 _ITEM_ID_CHARS: Final = 32
 

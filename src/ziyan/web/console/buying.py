@@ -16,7 +16,7 @@ from ziyan.metering.store.lists import Filter
 from ziyan.metering.store.sales import Item, Order
 from ziyan.web.console.holdings import account_apps
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, every, moment, shown
+from ziyan.web.tables import Column, Table, badge, every, moment, shown
 
 PATH: Final = "/console/orders"
 #: State of an order → its word and the kind of its badge.
@@ -88,8 +88,7 @@ async def cancel_order(ask: Ask) -> Response:
 
 def _columns(ask: Ask, names: dict[str, str]) -> list[Column[Order]]:
     def state(row: Order) -> Markup:
-        word, kind = STATES[row.state]
-        return Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
+        return badge(ask, STATES, row.state)
 
     def link(row: Order) -> Markup:
         return Markup('<a href="{}">{}</a>').format(ask.visit.link(f"{PATH}/{row.id}"), row.item_name)
