@@ -339,7 +339,7 @@ def test_no_route_shows_or_changes_what_is_anothers(service: Service, shop: Shop
         "url": "https://x.example",
     }
     asked = 0
-    for route in console_routes(Room.__new__(Room), None):  # type: ignore[arg-type]
+    for route in console_routes(Room.__new__(Room)):
         path = route.path.format(**theirs)  # type: ignore[attr-defined]
         for page in (stranger.ask(path), stranger.ask(f"{path}?app={theirs['app_id']}"), stranger.ask(path, form)):
             asked += 1
@@ -356,7 +356,7 @@ def test_no_route_shows_or_changes_what_is_anothers(service: Service, shop: Shop
 def test_what_is_asked_for_by_nobody_leads_to_the_sign_in(service: Service, shop: Shop) -> None:
     theirs = {**ids_of(service, shop)}
     nobody = Client(service.port)
-    for route in console_routes(Room.__new__(Room), None):  # type: ignore[arg-type]
+    for route in console_routes(Room.__new__(Room)):
         path = route.path.format(**theirs)  # type: ignore[attr-defined]
         for page in (nobody.ask(path), nobody.ask(path, {"csrf": ""})):
             assert page.status in {303, 405}

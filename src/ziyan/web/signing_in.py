@@ -58,7 +58,7 @@ class SigningIn:
         self._by_place = Rate(1 / NAME_SECONDS, burst=PLACE_TRIES_AT_ONCE)
         self._by_name = Rate(1 / NAME_SECONDS, burst=NAME_TRIES_AT_ONCE)
         self._by_login = Rate(1 / NAME_SECONDS, burst=PLACE_TRIES_AT_ONCE)
-        self._room = Room(settings, gate, renderer, memory)
+        self._room = Room(settings, gate, renderer, memory, self.confirm)
 
     def routes(self) -> list[BaseRoute]:
         """What is served."""
@@ -157,7 +157,7 @@ class SigningIn:
         return ask.page("password.html", wrong=None, least=passwords.LEAST_CHARS)
 
     async def _change_password(self, ask: Ask) -> Response:
-        wrong = await self._wrong_password(ask)
+        wrong = await ask.wrong_password("password")
         if wrong is None and ask.secret("new") != ask.secret("again"):
             wrong = ("两次输入的新密码不一样。", "The new password was not typed the same twice.")
         if wrong is None:
@@ -175,9 +175,6 @@ class SigningIn:
             "The password was changed, and you are signed out everywhere else.",
         )
         return ask.done(HOMES[Role(login.role)], *done)
-
-    async def _wrong_password(self, ask: Ask) -> tuple[str, str] | None:
-        return await self.confirm(ask, ask.secret("password"))
 
     async def confirm(self, ask: Ask, password: str) -> tuple[str, str] | None:
         """Whether somebody who is signed in knows their password; what to tell them where not.

@@ -24,11 +24,12 @@ from ziyan.metering.store.slices import MOST, Asked
 from ziyan.metering.times import now_ms
 from ziyan.metering.tokens import Scope
 from ziyan.web.admin.doors import may
-from ziyan.web.admin.parts import Names, Time, badge, link, name_of, whole_of
+from ziyan.web.admin.parts import Names, Time, link, name_of, whole_of
 from ziyan.web.admin.sales import order_columns
 from ziyan.web.admin.usage import chart_of_days, event_columns
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, asked_slice, every
+from ziyan.web.statements import months_of
+from ziyan.web.tables import Column, Table, asked_slice, badge, every
 
 LoginWork = Callable[[Desk, Login], Login]
 
@@ -106,6 +107,7 @@ async def show_account(ask: Ask) -> Response:
         app_table=app_table,
         order_table=order_table if sees["orders"] else None,
         people=people,
+        months=months_of(ask, account) if may(ask, Scope.STATEMENTS_READ) else [],
         chart=chart_of_days(ask, time, sums) if sees["usage"] else None,
     )
 

@@ -1,4 +1,4 @@
-"""Requests for invoices: looked at, issued with the PDF, or refused with a reason."""
+"""Statements; requests for invoices: looked at, issued with the PDF, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from ziyan.metering.store import invoices as table
 from ziyan.metering.store import lists
 from ziyan.metering.store.invoices import InvoiceFile
 from ziyan.metering.store.lists import Filter
-from ziyan.web.admin.parts import INVOICE_KINDS, INVOICE_STATES, Names, badge, link, name_of
+from ziyan.web import statements
+from ziyan.web.admin.parts import INVOICE_KINDS, INVOICE_STATES, Names, link, name_of
 from ziyan.web.rooms import Ask, private
-from ziyan.web.tables import Column, Table, every
+from ziyan.web.tables import Column, Table, badge, every
 
 #: Bytes of a form with a PDF in it.
 MOST_UPLOAD: int = invoices.MAX_PDF_BYTES + (64 << 10)
+
+
+async def month_file(ask: Ask) -> Response:
+    """The statement of an account's month as a file."""
+    return await statements.month_file(ask, ask.path("account_id"))
 
 
 async def show_invoices(ask: Ask) -> Response:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from ziyan.engine.base import Engine, EngineStatus
+from ziyan.metering import inbox
 from ziyan.metering.desk import Desk
 from ziyan.metering.notices import CALLS_GONE, CALLS_LOW, EXPIRING, TEST
 from ziyan.metering.store import Store, audit, overview
@@ -30,7 +31,8 @@ from ziyan.web.admin.parts import Names, Time, link
 from ziyan.web.admin.usage import chart_of_days, local
 from ziyan.web.charts import Chart, Point
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, asked_slice, every
+from ziyan.web.spoken import why_not_sent
+from ziyan.web.tables import Act, Column, Table, asked_slice, every
 
 _DAYS: Final = 30
 #: The queue is looked at so often, and so many looks are kept: an hour.
@@ -45,6 +47,9 @@ _KINDS: Final = {
     EXPIRING: ("快到期了", "about to expire"),
     TEST: ("测试", "a test"),
 }
+
+
+_WAYS: Final = {"mail": ("邮件", "mail"), "webhook": ("Webhook", "webhook"), "robot": ("群机器人", "robot")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +124,34 @@ async def show_notices(ask: Ask) -> Response:
             show=lambda each: names.app(ask, each.app_id) if each.app_id else "—",
         ),
         Column("kind", ("通知", "Notice"), lambda each: ask.text(*_KINDS.get(each.kind, (each.kind, each.kind)))),
-        Column("target", ("去处", "Target"), lambda each: f"{each.target_name} ({each.target_kind})"),
+        Column("target", ("去处", "Target"), lambda each: f"{each.target_name} · {ask.text(*_WAYS[each.target_kind])}"),
         Column("attempts", ("尝试次数", "Attempts"), lambda each: each.attempts, "number"),
-        Column("error", ("原因", "Reason"), lambda each: each.error),
+        Column("error", ("原因", "Reason"), lambda each: ask.text(*why_not_sent(each.error))),
     ]  # fmt: skip
+    if may(ask, Scope.APPS_WRITE):
+        columns.append(Column("again", ("", ""), lambda each: "", bare=True, act=_again))
     table = Table.of(ask, columns, failures)
     return table.csv("notices") if table.wants_csv else ask.page("admin/notices.html", table=table)
+
+
+def _again(delivery: Delivery) -> Act:
+    return Act(
+        f"/admin/notices/{delivery.id}/retry",
+        ("重发", "Send again"),
+        ("马上再发一次；不成功就像新通知一样继续重试。", "It is sent at once, and then tried as often as a new one."),
+        ("确认重发", "Yes, send it"),
+    )
+
+
+async def retry_notice(ask: Ask) -> Response:
+    """Send a notice again that was given up."""
+    delivery_id = ask.path("delivery_id")
+    sent = await ask.change(lambda desk: inbox.retry_delivery(desk, delivery_id))
+    return ask.done(
+        "/admin/notices",
+        f"已重新发往“{sent.target_name}”。如果还是送不到，会再出现在这里。",
+        f"It is on its way to “{sent.target_name}” again. If it does not arrive, it will be here once more.",
+    )
 
 
 async def show_audit(ask: Ask) -> Response:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from markupsafe import Markup
 from starlette.responses import Response
 
-from ziyan.api.papers import Format, file_answer, monthly_statement, order_statement
-from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError
+from ziyan.api.papers import file_answer
+from ziyan.errors import ConflictError, InvalidRequestError
 from ziyan.metering import papers
 from ziyan.metering.desk import Desk
 from ziyan.metering.invoices import Invoice, Wanted
@@ -22,16 +20,14 @@ from ziyan.metering.store import lists
 from ziyan.metering.store.apps import Account
 from ziyan.metering.store.lists import Filter
 from ziyan.metering.store.sales import Order
-from ziyan.metering.times import day_of, now_ms
+from ziyan.web import statements
 from ziyan.web.rooms import Ask, private
 from ziyan.web.spoken import spoken
-from ziyan.web.tables import Column, Table, every, shown
+from ziyan.web.statements import months_of
+from ziyan.web.tables import Column, Table, badge, every, shown
 
 STATEMENTS: Final = "/console/statements"
 INVOICES: Final = "/console/invoices"
-_FORMATS: Final = ("pdf", "xlsx", "csv")
-_MONTH: Final = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
-_MOST_MONTHS: Final = 36
 #: State of a request → its word and the kind of its badge.
 STATES: Final = {
     "requested": (("待开票", "Requested"), "waiting"),
@@ -51,27 +47,16 @@ async def show_statements(ask: Ask) -> Response:
         return account, every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, wanted))
 
     account, orders = await ask.read(look)
-    months = _months(day_of(account.created_at, ask.store.zone), day_of(now_ms(), ask.store.zone))
     paid = [order for order in orders if order.state in {"paid", "refunded"}]
     return ask.page(
-        "console/statements.html", months=months, orders=paid, formats=_FORMATS, fen=partial(shown, ask, "fen"),
+        "console/statements.html", months=months_of(ask, account), orders=paid, fen=partial(shown, ask, "fen"),
         day=partial(shown, ask, "day"),
     )  # fmt: skip
 
 
 async def month_file(ask: Ask) -> Response:
     """The statement of a month as a file."""
-    month = ask.path("month")
-    if not _MONTH.fullmatch(month):
-        raise NotFoundError(f"There is no month {month}")
-    return private(await monthly_statement(ask.store, ask.guest.account_id, month, _format(ask), None))
-
-
-async def order_file(ask: Ask) -> Response:
-    """The statement of an order as a file."""
-    order_id = ask.path("order_id")
-    order = await ask.read(lambda desk: desk.order(order_id))
-    return private(await order_statement(ask.store, order.id, _format(ask)))
+    return await statements.month_file(ask, ask.guest.account_id)
 
 
 async def show_invoices(ask: Ask) -> Response:
@@ -148,9 +133,8 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
 
 def _columns(ask: Ask, files: set[str]) -> list[Column[Invoice]]:
     def state(row: Invoice) -> Markup:
-        word, kind = STATES[row.state]
-        badge = Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
-        return badge + Markup("<br><span class='small'>{}</span>").format(row.reason) if row.reason else badge
+        word = badge(ask, STATES, row.state)
+        return word + Markup("<br><span class='small'>{}</span>").format(row.reason) if row.reason else word
 
     def file(row: Invoice) -> str | Markup:
         if row.id not in files:
@@ -171,20 +155,6 @@ def _columns(ask: Ask, files: set[str]) -> list[Column[Invoice]]:
         Column("number", ("发票号码", "Number"), lambda row: row.invoice_number),
         Column("file", ("发票", "Invoice"), lambda _row: "", show=file, bare=True),
     ]
-
-
-def _months(first: date, last: date) -> list[str]:
-    """Months from the newest to the oldest, of three years at most."""
-    newest, oldest = last.year * 12 + last.month - 1, first.year * 12 + first.month - 1
-    numbers = range(newest, max(oldest, newest - _MOST_MONTHS + 1) - 1, -1)
-    return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
-
-
-def _format(ask: Ask) -> Format:
-    kind = ask.path("kind")
-    if kind not in _FORMATS:
-        raise NotFoundError(f"There is no such file as {kind}")
-    return cast("Format", kind)
 
 
 def _fen(text: str) -> int | None:
