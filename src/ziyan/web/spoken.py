@@ -81,7 +81,7 @@ _NOT_SENT: Final = (
     (r"The address redirects .*", "这个地址转到了不能去的地方"),
     (r"The address names a port that is not allowed", "这个端口不允许访问"),
     (r"The address is malformed", "地址写错了"),
-    (r"The address leads to .*", "这个地址是内部网络，不允许访问"),
+    (r"The address leads into a private network", "这个地址是内部网络，不允许访问"),
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, cast
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from ziyan.api.papers import Format, monthly_statement, order_statement
@@ -24,6 +25,15 @@ def months_of(ask: Ask, account: Account) -> list[str]:
     newest, oldest = last.year * 12 + last.month - 1, first.year * 12 + first.month - 1
     numbers = range(newest, max(oldest, newest - _MOST_MONTHS + 1) - 1, -1)
     return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
+
+
+def files(ask: Ask, path: str) -> Markup:
+    """Links to the files of a statement, whose address goes on with their kind."""
+    links = (
+        Markup('<a class="button" href="{}" download>{}</a>').format(ask.visit.link(f"{path}/{kind}"), kind.upper())
+        for kind in FORMATS
+    )
+    return Markup('<span class="files">{}</span>').format(Markup(" ").join(links))
 
 
 async def month_file(ask: Ask, account_id: str) -> Response:

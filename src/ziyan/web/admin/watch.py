@@ -19,9 +19,9 @@ from ziyan.engine.base import Engine, EngineStatus
 from ziyan.metering import inbox
 from ziyan.metering.desk import Desk
 from ziyan.metering.notices import CALLS_GONE, CALLS_LOW, EXPIRING, TEST
-from ziyan.metering.store import Store, audit, overview
-from ziyan.metering.store import notices as notice_table
+from ziyan.metering.store import Store, audit, overview, searches
 from ziyan.metering.store.audit import Entry
+from ziyan.metering.store.listings import failures_listing
 from ziyan.metering.store.notices import Delivery
 from ziyan.metering.store.overview import Pace, Sum
 from ziyan.metering.times import DAY_MS, HOUR_MS, day_start, hour_start, now_ms
@@ -32,7 +32,7 @@ from ziyan.web.admin.usage import chart_of_days, local
 from ziyan.web.charts import Chart, Point
 from ziyan.web.rooms import Ask
 from ziyan.web.spoken import why_not_sent
-from ziyan.web.tables import Act, Column, Table, asked_slice, every
+from ziyan.web.tables import Act, Column, Table, all_slices, asked_search, asked_slice
 
 _DAYS: Final = 30
 #: The queue is looked at so often, and so many looks are kept: an hour.
@@ -108,11 +108,7 @@ async def show_first(ask: Ask) -> Response:
 
 async def show_notices(ask: Ask) -> Response:
     """Notices that did not arrive."""
-
-    def look(desk: Desk) -> tuple[Names, list[Delivery]]:
-        return Names.of(desk), every(desk.connection, partial(notice_table.deliveries_page, state="failed"))
-
-    names, failures = await ask.read(look)
+    names = await ask.read(Names.of)
     columns: list[Column[Delivery]] = [
         Column("created", ("时间", "Time"), lambda each: each.created_at, "moment"),
         Column(
@@ -123,15 +119,18 @@ async def show_notices(ask: Ask) -> Response:
             "app", ("应用", "App"), lambda each: names.apps[each.app_id].name if each.app_id else "",
             show=lambda each: names.app(ask, each.app_id) if each.app_id else "—",
         ),
-        Column("kind", ("通知", "Notice"), lambda each: ask.text(*_KINDS.get(each.kind, (each.kind, each.kind)))),
+        Column("kind", ("通知", "Notice"), lambda each: ask.text(*_KINDS[each.kind]), words=_KINDS),
         Column("target", ("去处", "Target"), lambda each: f"{each.target_name} · {ask.text(*_WAYS[each.target_kind])}"),
         Column("attempts", ("尝试次数", "Attempts"), lambda each: each.attempts, "number"),
         Column("error", ("原因", "Reason"), lambda each: ask.text(*why_not_sent(each.error))),
     ]  # fmt: skip
     if may(ask, Scope.APPS_WRITE):
         columns.append(Column("again", ("", ""), lambda each: "", bare=True, act=_again))
-    table = Table.of(ask, columns, failures)
-    return table.csv("notices") if table.wants_csv else ask.page("admin/notices.html", table=table)
+    listing, wanted = failures_listing(), asked_search(ask, columns)
+    table = Table.searched(ask, columns, await ask.read(lambda desk: searches.page(desk.connection, listing, wanted)))
+    if table.wants_csv:
+        return await table.file("notices", lambda connection: searches.rows(connection, listing, wanted))
+    return ask.page("admin/notices.html", table=table)
 
 
 def _again(delivery: Delivery) -> Act:
@@ -158,7 +157,8 @@ async def show_audit(ask: Ask) -> Response:
     """Who changed what, newest first; about one thing, where the address names it."""
     about = ask.query("object")[:36]
     asked = asked_slice(ask)
-    found = await ask.read(lambda desk: audit.page(desk.connection, asked, object_id=about or None))
+    page = partial(audit.page, object_id=about or None)
+    found = await ask.read(lambda desk: page(desk.connection, asked))
     columns: list[Column[Entry]] = [
         Column("at", ("时间", "Time"), lambda entry: entry.at, "moment"),
         Column("actor", ("谁", "Who"), lambda entry: entry.actor, show=lambda entry: _IDENTIFIER.sub("", entry.actor)),
@@ -170,7 +170,9 @@ async def show_audit(ask: Ask) -> Response:
         Column("change", ("改动", "Change"), _change, show=lambda entry: _changes(ask, entry)),
     ]  # fmt: skip
     table = Table.sliced(ask, columns, found)
-    return table.csv("audit") if table.wants_csv else ask.page("admin/audit.html", table=table, about=about)
+    if table.wants_csv:
+        return await table.file("audit", all_slices(page))
+    return ask.page("admin/audit.html", table=table, about=about)
 
 
 async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
