@@ -8,7 +8,7 @@ import http.client
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html import unescape
@@ -43,13 +43,13 @@ PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A shop with a year behind it."""
-    folder = tmp_path_factory.mktemp("shop")
-    store = Store.open(Settings.load(data_dir=folder))
+def service(tmp_path_factory: pytest.TempPathFactory, database_url: Callable[[], str]) -> Iterator[Service]:
+    """A shop with a year behind it, on each database."""
+    folder, url = tmp_path_factory.mktemp("shop"), database_url()
+    store = Store.open(Settings.load(data_dir=folder, database_url=url))
     demo.fill(store, calls=CALLS)
     store.close()
-    with running_service(folder) as service:
+    with running_service(folder, database_url=url) as service:
         operator_login(service.store, "wang")
         buyer_login(service.store, "zhao")
         yield service

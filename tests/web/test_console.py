@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import select
 
-from tests.api.conftest import Service, service, service_with, shared_service
+from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh
 from tests.web.shop import COMPANY, Shop, furnished
@@ -26,7 +26,7 @@ from ziyan.web import signing_in
 from ziyan.web.console.routes import console_routes
 from ziyan.web.rooms import Room
 
-__all__ = ["service", "service_with", "shared_service"]
+__all__ = ["service", "service_with"]
 
 NAMES = iter(f"company{number}@example.com" for number in range(1000))
 EVIL = "<script>alert(1)</script>"
@@ -37,6 +37,11 @@ def patient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signing_in.Rate, "wait", lambda *_: 0)
         yield
+
+
+@pytest.fixture(scope="module")
+def shared_service(both_services: Service) -> Service:
+    return both_services
 
 
 @pytest.fixture(scope="module")

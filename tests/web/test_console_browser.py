@@ -16,7 +16,6 @@ from playwright.sync_api import Page, expect
 from tests.api.conftest import Service as Shelf
 from tests.api.conftest import start_service
 from tests.desk import operator
-from tests.metering.conftest import postgresql_database
 from tests.people import buyer_login, fresh
 from tests.test_serve import Service
 from tests.web.conftest import DESK, PHONE, Window
@@ -30,8 +29,6 @@ from ziyan.metering.store import Store
 from ziyan.metering.store.sales import Item
 from ziyan.settings import Settings
 from ziyan.web import signing_in
-
-__all__ = ["postgresql_database"]
 
 Look = Callable[..., Window]
 NAME = "li@example.com"

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests.api.conftest import Service, service, service_with, shared_service
+from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh, operator_login
 from ziyan.api.rates import Rate
@@ -17,7 +17,7 @@ from ziyan.metering.logins import Login
 from ziyan.web import signing_in
 from ziyan.web.rendering import CONTENT_POLICY
 
-__all__ = ["service", "service_with", "shared_service"]
+__all__ = ["service", "service_with"]
 
 NAMES = iter(f"buyer{number}@example.com" for number in range(1000))
 CHOSEN = "a long and quiet password"
@@ -30,6 +30,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Rate, "wait", lambda self, caller, rate=None: 0 if caller == "127.0.0.1" else admit(self, caller, rate)
     )
+
+
+@pytest.fixture(scope="module")
+def shared_service(both_services: Service) -> Service:
+    return both_services
 
 
 @pytest.fixture
