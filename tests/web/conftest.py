@@ -117,6 +117,11 @@ class Window:
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.width}.png", full_page=True, animations="disabled")
         self.page.evaluate("document.querySelector('.top').style.position = ''")
 
+    def icons(self) -> list[float]:
+        """How wide the icons are that can be seen."""
+        found = self.page.locator(".icon").evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
+        return [float(width) for width in found if width]
+
     def check(self) -> None:
         """Nobody else was asked, nothing was refused by the policy, and no script failed."""
         own = urlsplit(self.address).netloc

@@ -18,7 +18,7 @@ from tests.web.shop import COMPANY, Shop, furnished
 from ziyan.metering import apps, inbox
 from ziyan.metering.credentials import credentials
 from ziyan.metering.ledger import check
-from ziyan.metering.packages import list_packages
+from ziyan.metering.packages import grant, list_packages
 from ziyan.metering.store import audit, schema
 from ziyan.metering.store.slices import Asked
 from ziyan.metering.usage import totals
@@ -387,3 +387,22 @@ def test_an_account_without_anything_is_told_what_to_do(service: Service) -> Non
     assert "还没有订单" in client.ask("/console/orders").plain
     assert "还没有申请过发票" in client.ask("/console/invoices").plain
     assert "没有失败的调用" in client.ask("/console/calls").plain
+
+
+def test_an_account_that_may_call_and_never_did_is_told_how(service: Service) -> None:
+    login = buyer_login(service.store, next(NAMES))
+    app = operator(service.store).do(lambda desk: apps.create_app(desk, "new", account_id=login.account_id))
+    client = signed_in(service, login.name)
+    assert "快速开始" not in client.ask("/console").plain
+    grant(service.store, app.id, 5)
+    page = client.ask("/console")
+    assert "还没有调用过" in page.plain
+    assert client.ask(re.findall(r'href="(/docs/[^"]+)">快速开始', page.text)[0]).status == 200
+
+
+def test_the_amount_of_an_invoice_is_that_of_the_order_it_is_for(service: Service, buyer: Client, shop: Shop) -> None:
+    offered = re.compile(r'name="amount" value="([\d.]+)"')
+    left = offered.findall(buyer.ask("/console/invoices").text)
+    of_order = offered.findall(buyer.ask(f"/console/invoices?order={shop.orders[0].id}").text)
+    assert left == offered.findall(buyer.ask("/console/invoices?order=nothing").text)
+    assert float(of_order[0]) <= float(left[0])

@@ -75,12 +75,18 @@ def test_every_page_fits_and_can_be_used_by_everybody(
     window = look(width, shelf, color_scheme=scheme)
     page = window.open(f"/signin?lang={language}")
     assert serious(page) == []
+    page.fill("#name", NAME)
+    page.fill("#password", "wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator(".wrong")).to_be_visible()
+    assert max(window.icons()) < 30
     window.shoot(f"signin-{language}-{scheme}")
     sign_in(window, NAME, fresh().text, f"?lang={language}")
     for path in (*PAGES, f"/console/orders/{shelf.shop.orders[1].id}"):
         window.open(path)
         assert serious(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert max(window.icons()) < 30, path
         shown = path.replace(shelf.shop.orders[1].id, "one").removeprefix("/console")
         name = re.sub(r"\W+", "-", shown).strip("-") or "overview"
         window.shoot(f"console-{name}-{language}-{scheme}")

@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
@@ -26,6 +27,7 @@ from ziyan.metering.store.notices import Delivery
 from ziyan.metering.store.overview import Pace, Sum
 from ziyan.metering.times import DAY_MS, HOUR_MS, day_start, hour_start, now_ms
 from ziyan.metering.tokens import Scope
+from ziyan.web.admin.deeds import deed
 from ziyan.web.admin.doors import may
 from ziyan.web.admin.parts import Names, Time, link
 from ziyan.web.admin.usage import chart_of_days, local
@@ -40,7 +42,8 @@ LOOK_SECONDS: Final = 15.0
 LOOKS: Final = 240
 _NEWEST: Final = 5_000
 #: In the name of who did something; the file has it.
-_IDENTIFIER: Final = re.compile(r"\b[0-9a-f]{32} ")
+_IDENTIFIER: Final = re.compile(r"\b(?:login )?[0-9a-f]{32} ")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _KINDS: Final = {
     CALLS_LOW: ("次数不多了", "calls are few"),
     CALLS_GONE: ("次数用完了", "calls are gone"),
@@ -162,12 +165,15 @@ async def show_audit(ask: Ask) -> Response:
     columns: list[Column[Entry]] = [
         Column("at", ("时间", "Time"), lambda entry: entry.at, "moment"),
         Column("actor", ("谁", "Who"), lambda entry: entry.actor, show=lambda entry: _IDENTIFIER.sub("", entry.actor)),
-        Column("action", ("做了什么", "What"), lambda entry: entry.action, "code"),
+        Column(
+            "action", ("做了什么", "What"), lambda entry: entry.action, "code",
+            show=lambda entry: Markup("{} <code>{}</code>").format(ask.text(*deed(entry.action)), entry.action),
+        ),
         Column(
             "object", ("对象", "On"), lambda entry: entry.object_id,
             show=lambda entry: link(ask, f"/admin/audit?object={entry.object_id}", entry.object_id[:12]),
         ),
-        Column("change", ("改动", "Change"), _change, show=lambda entry: _changes(ask, entry)),
+        Column("change", ("改动", "Change"), partial(_change, ask), show=lambda entry: _changes(ask, entry)),
     ]  # fmt: skip
     table = Table.sliced(ask, columns, found)
     if table.wants_csv:
@@ -231,13 +237,13 @@ def _spread_chart(ask: Ask, answered: Sequence[int]) -> Chart:
     return Chart("spread", title, ask.text("毫秒", "ms"), [ask.text("调用", "calls")], points)
 
 
-def _change(entry: Entry) -> str:
+def _change(ask: Ask, entry: Entry) -> str:
     """What differs, as text: for the file."""
-    return "; ".join(f"{name}: {old} → {new}" for name, old, new in _differences(entry))
+    return "; ".join(f"{name}: {old} → {new}" for name, old, new in _differences(ask, entry))
 
 
 def _changes(ask: Ask, entry: Entry) -> Markup:
-    found = _differences(entry)
+    found = _differences(ask, entry)
     if not found:
         return Markup("—")
     pairs = [
@@ -254,19 +260,24 @@ def _changes(ask: Ask, entry: Entry) -> Markup:
 _FEW: Final = 3
 
 
-def _differences(entry: Entry) -> list[tuple[str, str, str]]:
+def _differences(ask: Ask, entry: Entry) -> list[tuple[str, str, str]]:
     before, after = entry.before or {}, entry.after or {}
     return [
-        (name, _plain(before.get(name)), _plain(after.get(name)))
+        (name, _plain(ask, before.get(name)), _plain(ask, after.get(name)))
         for name in {**before, **after}
         if before.get(name) != after.get(name)
     ]
 
 
-def _plain(value: Any) -> str:
+def _plain(ask: Ask, value: Any) -> str:
+    """As people read it; moments, which the log has in UTC, in the store's zone."""
     if value is None or value == "":
         return "—"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if _MOMENT.fullmatch(value):
+        return f"{datetime.fromisoformat(value).astimezone(ask.store.zone):%Y-%m-%d %H:%M:%S}"
+    return value
 
 
 __all__ = ["LOOKS", "LOOK_SECONDS", "Pulse", "quantile", "show_audit", "show_first", "show_health"]

@@ -48,11 +48,11 @@ async def show_statements(ask: Ask) -> Response:
         Column("paid", ("付款确认", "Paid"), lambda row: row.paid_at, "day"),
         Column("item", ("套餐", "Package"), lambda row: row.item_name),
         Column("price", ("金额", "Price"), lambda row: row.price_fen, "fen"),
-        Column("id", ("订单号", "Order"), lambda row: row.id, "code"),
         Column(
             "files", ("下载", "Download"), lambda _row: "", bare=True,
             show=lambda row: files(ask, f"{STATEMENTS}/orders/{row.id}"),
         ),
+        Column("id", ("订单号", "Order"), lambda row: row.id, "code"),
     ]  # fmt: skip
     account_id = ask.guest.account_id
     listing, wanted = orders_listing(account_id, PAID), asked_search(ask, columns)
