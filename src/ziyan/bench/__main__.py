@@ -121,7 +121,7 @@ def _add_metering(commands: Any) -> None:
 
 
 def _add_views(commands: Any) -> None:
-    command = _command(commands, "views", "Time of the operator's pages on a database with many calls.")
+    command = _command(commands, "views", "Time of operators' and buyers' pages on a database with many calls.")
     command.add_argument(
         "--events", type=_positive, default=10_000_000, help="calls of the database (default: %(default)s)"
     )
