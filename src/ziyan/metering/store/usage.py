@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, delete, func, select, text, update
 
 from ziyan.metering.store.schema import marks, usage_events, usage_rollups
-from ziyan.metering.times import day_start, hour_start
+from ziyan.metering.times import HOUR_MS, day_start, hour_start
 
 #: Name of the mark that says before which moment events were dropped.
 DROPPED_BEFORE: Final = "usage_events_dropped_before"
@@ -163,6 +163,17 @@ def dropped_before(connection: Connection) -> int:
     """The moment before which events were dropped; 0 where none were."""
     found = connection.execute(select(marks.c.value).where(marks.c.name == DROPPED_BEFORE)).scalar()
     return int(found or 0)
+
+
+def drop_oldest(connection: Connection, before: int, limit: int) -> int:
+    """Drop events of the oldest hour that has any, if it lies before a moment, at most so many; how many they were.
+
+    Not all that is older than ``before``: that moment may come from a clock that is wrong.
+    """
+    oldest = connection.execute(select(func.min(usage_events.c.at))).scalar()
+    if oldest is None or hour_start(oldest) + HOUR_MS > before:
+        return 0
+    return drop(connection, hour_start(oldest) + HOUR_MS, limit)
 
 
 def drop(connection: Connection, before: int, limit: int) -> int:
