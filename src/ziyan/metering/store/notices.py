@@ -355,7 +355,8 @@ def waiting(connection: Connection) -> int:
     return len(connection.execute(select(_O.id).where(_O.state == "waiting")).all())
 
 
-def _deliveries() -> Select[Any]:
+def all_deliveries() -> Select[Any]:
+    """What is and was on its way to targets, without an order."""
     n, t = notices.c, targets.c
     return select(
         _O.id, _O.notice_id, n.account_id, n.app_id, n.kind, _O.target_id, t.kind.label("target_kind"),
@@ -368,7 +369,7 @@ def deliveries_page(
     connection: Connection, asked: Asked, account_id: str | None = None, state: str | None = None
 ) -> Slice[Delivery]:
     """What is and was on its way to targets, newest first; of one account and in one state, where they are named."""
-    statement = _deliveries()
+    statement = all_deliveries()
     for column, value in ((notices.c.account_id, account_id), (_O.state, state)):
         if value is not None:
             statement = statement.where(column == value)
@@ -377,7 +378,7 @@ def deliveries_page(
 
 def delivery_by_id(connection: Connection, delivery_id: str) -> Delivery | None:
     """How one notice fares on its way to one target."""
-    row = connection.execute(_deliveries().where(_O.id == delivery_id)).one_or_none()
+    row = connection.execute(all_deliveries().where(_O.id == delivery_id)).one_or_none()
     return Delivery(*row) if row else None
 
 

@@ -21,8 +21,8 @@ from ziyan.metering.store.slices import Asked
 from ziyan.metering.views import NoticeView
 from ziyan.web.console.holdings import account_apps
 from ziyan.web.rooms import Ask
-from ziyan.web.spoken import spoken
-from ziyan.web.tables import Column, Table, asked_slice, moment
+from ziyan.web.spoken import spoken, why_not_sent
+from ziyan.web.tables import Column, Table, asked_slice, badge, moment
 
 INBOX: Final = "/console/inbox"
 NOTICES: Final = "/console/notices"
@@ -145,9 +145,9 @@ def _delivery_columns(ask: Ask, targets: list[Target]) -> list[Column[Delivery]]
     }
 
     def state(row: Delivery) -> Markup:
-        word, kind = states[row.state]
-        badge = Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
-        return badge + Markup(" <span class='small'>{}</span>").format(row.error) if row.error else badge
+        word = badge(ask, states, row.state)
+        why = ask.text(*why_not_sent(row.error))
+        return word + Markup(" <span class='small'>{}</span>").format(why) if row.error else word
 
     return [
         Column("target", ("去处", "Where"), lambda row: names.get(row.target_id, ask.text("已移除", "Removed"))),
