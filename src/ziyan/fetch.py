@@ -166,6 +166,18 @@ class Fetcher:
             async with asyncio.timeout(TOTAL_SECONDS):
                 return await self._follow(self._checked(address), max_bytes)
 
+    async def refusal(self, address: str) -> str:
+        """Why nothing would be asked for or sent there, as far as can be told without doing so; empty if it would."""
+        try:
+            with _explained():
+                async with asyncio.timeout(TOTAL_SECONDS):
+                    url = self._checked(address)
+                    backend = _GuardedBackend(self._resolver, self._allow)
+                    await backend.addresses(url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme])
+        except FetchError as error:
+            return str(error)
+        return ""
+
     async def post(self, address: str, headers: Mapping[str, str], body: bytes) -> int:
         """Send ``body`` to ``address``, under the same guard, within twenty seconds; redirects are not followed.
 
@@ -289,7 +301,7 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         failure: Exception = FetchError("The address's host is not known", reason="unknown_host")
-        for address in await self._addresses(host, port):
+        for address in await self.addresses(host, port):
             try:
                 stream = await self._network.connect_tcp(address, port, _CONNECT_SECONDS, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -311,7 +323,12 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
             internal=f"{host} is {address}, and connects to {peer}",
         )
 
-    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+    async def addresses(self, host: str, port: int) -> Sequence[str]:
+        """Where a host is; each address may be connected to.
+
+        Raises:
+            FetchError: One of them may not, or there is none.
+        """
         literal = _literal(host)
         addresses = [literal] if literal else await self._resolve(host, port)
         if host.lower() not in self._allow:

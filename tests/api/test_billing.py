@@ -330,6 +330,23 @@ def test_an_answer_whose_commit_hangs_is_not_given_nor_billed_when_it_is_done_af
     assert consumed(service) == 0
 
 
+def test_a_call_that_was_held_after_its_caller_was_told_503_is_let_go_of(
+    service_with: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_with(calls=1)
+    reserve = packages.reserve
+
+    async def late(store: Store, app_id: str, holder: str, *, until: int) -> str:
+        monkeypatch.setattr(packages, "reserve", reserve)
+        await reserve(store, app_id, holder, until=until)
+        raise StoreError("away", internal="it takes too long")
+
+    monkeypatch.setattr(packages, "reserve", late)
+    assert error_of(service.post(FORM))[1] == "X503DB"
+    wait_for(service, AWAY)
+    assert cost(service.post(FORM)) == (200, "1", "0")
+
+
 def test_what_a_hanging_database_must_still_let_go_of_is_not_waited_for(
     service_with: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

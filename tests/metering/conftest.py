@@ -19,12 +19,13 @@ from ziyan.settings import Settings
 def postgresql_database() -> Iterator[Callable[[], str]]:
     """Makes empty databases on a PostgreSQL server of the tests' own, and gives their addresses."""
     numbers = itertools.count(1)
-    with postgresql.running() as socket_folder:
+    with postgresql.running() as server:
+        socket_folder = server.folder
 
         def create() -> str:
             name = f"test{next(numbers)}"
-            with psycopg.connect(host=str(socket_folder), user="ziyan", dbname="postgres", autocommit=True) as server:
-                server.execute(f"CREATE DATABASE {name}")
+            with psycopg.connect(host=str(socket_folder), user="ziyan", dbname="postgres", autocommit=True) as database:
+                database.execute(f"CREATE DATABASE {name}")
             return f"postgresql://ziyan@/{name}?host={socket_folder}"
 
         yield create

@@ -33,11 +33,13 @@ class HttpSink:
         port: Where it listens.
         received: What came, in order.
         answer: Gives the status for each; called once the request was taken whole, before it is answered.
+        said: Body of every answer.
     """
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
     answer: Callable[[Received], int] = lambda _request: 204
+    said: bytes = b""
 
     @property
     def url(self) -> str:
@@ -58,8 +60,9 @@ def http_sink() -> Iterator[HttpSink]:
                 sink.received.append(request)
                 status = sink.answer(request)
             self.send_response(status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(sink.said)))
             self.end_headers()
+            self.wfile.write(sink.said)
 
         def log_message(self, *_: Any) -> None:
             pass

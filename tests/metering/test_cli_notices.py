@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
-from tests.metering.sinks import http_sink
+from tests.metering.sinks import http_sink, mail_sink
 from ziyan import cli
 from ziyan.metering.credentials import register_app
 from ziyan.metering.notices import add_target, send_test
@@ -62,3 +64,50 @@ def test_what_was_given_up_is_sent_again(
     assert cli.main(["notices", "retry", "none"]) == 66
     assert cli.main(["audit", "--object", delivery_id]) == 0
     assert "delivery.retry" in capsys.readouterr().out
+
+
+def test_targets_where_nothing_will_arrive_are_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZIYAN_DATA_DIR", str(tmp_path))
+    store = Store.open(Settings.load())
+    account_id = register_app(store, "app").app.account_id
+    for kind, url in (
+        ("webhook", "http://192.168.1.7/very-secret"),
+        ("webhook", "https://93.184.216.34/"),
+        ("webhook", "https://93.184.216.34:9/"),
+        ("mail", "me@example.com"),
+        ("robot", "https://oapi.dingtalk.com/robot/send?access_token=0123456789abcdef"),
+    ):
+        add_target(store, account_id, kind, url, name=url[:28])  # type: ignore[arg-type]
+    store.close()
+    assert cli.main(["notices", "targets", account_id, "--json"]) == 0
+    said = capsys.readouterr().out
+    assert "very-secret" not in said.replace("http://192.168.1.7/very-secr", "")
+    assert {each["name"]: each["warning"] for each in json.loads(said)} == {
+        "http://192.168.1.7/very-secr": "The address leads into a private network",
+        "https://93.184.216.34/": "",
+        "https://93.184.216.34:9/": "The address names a port that is not allowed",
+        "me@example.com": "No mail is sent: ZIYAN_MAIL_SERVER is not set",
+        "https://oapi.dingtalk.com/ro": "",
+    }
+
+
+def test_a_test_by_mail_reaches_a_mail_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def serve() -> list[str]:
+        async with mail_sink() as mails:
+            monkeypatch.setenv("ZIYAN_DATA_DIR", str(tmp_path))
+            monkeypatch.setenv("ZIYAN_MAIL_SERVER", f"smtp://127.0.0.1:{mails.port}")
+            monkeypatch.setenv("ZIYAN_MAIL_FROM", "ziyan@example.org")
+            store = Store.open(Settings.load())
+            account_id = register_app(store, "app").app.account_id
+            target = add_target(store, account_id, "mail", "me@example.com")
+            send_test(store, account_id, target.id)
+            store.close()
+            assert await asyncio.to_thread(cli.main, ["notices", "send"]) == 0
+            return [str(mail["To"]) for mail in mails.mails]
+
+    assert asyncio.run(serve()) == ["me@example.com"]
+    assert "sent: 1  failed: 0  waiting: 0" in capsys.readouterr().out

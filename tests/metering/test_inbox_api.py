@@ -48,11 +48,14 @@ async def test_the_inbox_is_read_slice_by_slice_and_is_nobody_elses(app: Any, st
 async def test_targets_are_added_tried_and_removed_and_their_addresses_are_not_shown(app: Any, store: Store) -> None:
     mine, foreign = register_app(store, "mine").app, register_app(store, "foreign").app
     buyer, other = (Asker(app, buyer_token(store, each.account_id)) for each in (mine, foreign))
-    said = {"kind": "webhook", "url": "https://hooks.example.com/very-secret", "name": "shop", "app_id": mine.id}
+    said = {"kind": "webhook", "url": "https://93.184.216.34/very-secret", "name": "shop", "app_id": mine.id}
     added = await buyer.post("/account/targets", said)
     assert added["secret"].startswith("whsec_")
+    inside = await buyer.post("/account/targets", {**said, "url": "http://10.0.0.1/hook"})
+    assert inside["warning"] == "The address leads into a private network"
+    await buyer.post(f"/account/targets/{inside['id']}/remove", status=200)
     listed = await buyer.ask("GET", "/account/targets")
-    assert [(each["name"], each["disabled"]) for each in listed.json()["items"]] == [("shop", False)]
+    assert sorted(each["disabled"] for each in listed.json()["items"]) == [False, True]
     assert "very-secret" not in listed.text
     assert added["secret"] not in listed.text
     assert (await buyer.post(f"/account/targets/{added['id']}/test", status=200))["target_id"] == added["id"]
@@ -77,7 +80,7 @@ async def test_how_notices_fare_is_seen_and_what_was_given_up_is_sent_again(app:
     buyer, other = (Asker(app, buyer_token(store, each.account_id)) for each in (mine, foreign))
     reader = Asker(app, buyer_token(store, mine.account_id, [Scope.ACCOUNT_READ]))
     operator = Asker(app, operator_token(store))
-    said = {"kind": "webhook", "url": "https://hooks.example.com/very-secret", "name": "shop"}
+    said = {"kind": "webhook", "url": "https://93.184.216.34/very-secret", "name": "shop"}
     target = (await buyer.post("/account/targets", said))["id"]
     await buyer.post(f"/account/targets/{target}/test", status=200)
     (waits,) = (await buyer.get("/account/deliveries"))["items"]

@@ -490,6 +490,30 @@ async def test_a_robot_that_is_not_there_is_tried_again(
 
 
 @pytest.mark.usefixtures("robots")
+@pytest.mark.parametrize(
+    ("name", "said", "code"),
+    [
+        ("dingtalk", b'{"errcode":310000,"errmsg":"keywords not in content"}', 310000),
+        ("wecombot", b'{"errcode":93000,"errmsg":"invalid webhook url"}', 93000),
+        ("feishu", b'{"code":9499,"msg":"Bad Request","data":{}}', 9499),
+        ("feishu", b'{"code":0,"msg":"success","data":{}}', 0),
+        ("dingtalk", b'{"errcode":0,"errmsg":"ok"}', 0),
+        ("wecombot", b"<html>", 0),
+        ("wecombot", b"[]", 0),
+    ],
+)
+async def test_a_robot_that_refuses_in_its_answer_is_tried_again(
+    store: Store, app: App, sink: HttpSink, name: str, said: bytes, code: int
+) -> None:
+    sink.answer, sink.said = lambda _request: 200, said
+    target = add_target(store, app.account_id, "robot", ROBOTS[name])
+    send_test(store, app.account_id, target.id)
+    assert (await Sender(store, through(sink)).once()).failed == bool(code)
+    refused = ("waiting", 1, f"the robot's service refuses it: {code}")
+    assert rows(store) == [refused if code else ("sent", 1, "")]
+
+
+@pytest.mark.usefixtures("robots")
 async def test_dingtalk_is_signed(store: Store, app: App, sink: HttpSink) -> None:
     import base64
     import hmac

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
-from ziyan.api.doors import Visitor, needs
+from ziyan.api.doors import Door, Visitor, needs
 from ziyan.api.parameters import DeliveryState, Identifier, Paging, Said, Text, listed
 from ziyan.errors import ConflictError
 from ziyan.metering import inbox
@@ -78,12 +78,14 @@ async def list_targets(visitor: Reader) -> Listed[TargetView]:
 @router.post("/targets", status_code=201)
 async def add_target(request: Request, visitor: Owner, said: NewTarget) -> SecretTargetView:
     """Have notices sent somewhere from now on; a webhook's secret is shown, once."""
-    if said.kind == "mail" and not request.app.state.door.takes_mail:
+    door: Door = request.app.state.door
+    if said.kind == "mail" and not door.takes_mail:
         raise ConflictError("This service sends no mail: ZIYAN_MAIL_SERVER is not set. Take a webhook or a robot")
     target = await visitor.change(
         lambda desk: inbox.add_target(desk, visitor.own_account_id, **said.model_dump()),
     )
-    return SecretTargetView.of(target, secret=target.address.secret)
+    warning = await door.fetcher.refusal(target.address.url) if target.kind == "webhook" else ""
+    return SecretTargetView.of(target, secret=target.address.secret, warning=warning)
 
 
 @router.post("/targets/{target_id}/test")

@@ -51,12 +51,14 @@ class Hold:
 
     Attributes:
         package_id: The package that a call of is reserved, or was billed; empty for none.
+        uncertain: Whether a call may be reserved although the database failed.
         place: Of its Idempotency-Key, if it is the call that is made for it.
         ticket: What of it may be billed once only.
         claimed_until: Until when that stays taken once it is billed.
     """
 
     package_id: str = ""
+    uncertain: bool = False
     place: Slot | None = None
     ticket: Ticket | None = None
     claimed_until: int = 0
@@ -109,13 +111,18 @@ class Billing:
                 call.hold.ticket = await claim(self._store, caller.claim, lapses=self._lapses())
                 call.hold.claimed_until = caller.claim.until
             with call.timed("reserve"):
-                call.hold.package_id = await packages.reserve(
-                    self._store, caller.app.id, call.request_id, until=self._lapses()
-                )
+                call.hold.package_id = await self._reserve(caller, call)
             answer = replace(await work(), billed=True)
             with call.timed("commit"):
                 call.remaining = await packages.settle(self._store, _settlement(call, answer))
             return answer
+
+    async def _reserve(self, caller: Caller, call: Call) -> str:
+        try:
+            return await packages.reserve(self._store, caller.app.id, call.request_id, until=self._lapses())
+        except StoreError:
+            call.hold.uncertain = True  # what was begun may still be done
+            raise
 
     async def end(self, call: Call, answer: Answer) -> Answer:
         """Let go of what a call holds that is not billed, note what became of it, and say what is left."""
@@ -200,7 +207,7 @@ def _settlement(call: Call, answer: Answer) -> Settlement:
     place = hold.place
     return Settlement(
         event,
-        holds=bool(hold.package_id or place or hold.ticket),
+        holds=bool(hold.package_id or hold.uncertain or place or hold.ticket),
         key=place.lookup if place else b"",
         sealed=place.seal(_packed(answer)) if place and answer.billed else None,
         keep_until=now_ms() + KEPT_MS,

@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ziyan.api.address import caller_address
 from ziyan.api.rates import Rate, address_block
 from ziyan.errors import NotFoundError, ScopeError, SignInError, TooManyTriesError
+from ziyan.fetch import Fetcher
 from ziyan.metering.credentials import app_of_appcode
 from ziyan.metering.desk import Desk, Person
 from ziyan.metering.store import Store
@@ -83,10 +84,12 @@ class Door:
 
     Attributes:
         takes_mail: Whether notices can go out by mail.
+        fetcher: Knows which webhooks may be called.
     """
 
     def __init__(self, settings: Settings, store: Store, *, buyers: bool) -> None:
         """Let in buyers, or else operators."""
+        self.fetcher = Fetcher.from_settings(settings)
         self._store = store
         self._buyers = buyers
         self.takes_mail = bool(settings.mail_server)

@@ -1,4 +1,4 @@
-"""``ziyan notices list | retry | send``: how notices fare, and what the service does all the time, once."""
+"""``ziyan notices list | targets | retry | send``: how notices fare; what the service does all the time, once."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ example:
   ziyan notices list trial
 """
 _COLUMNS = ("id", "kind", "target_name", "state", "attempts", "next_at", "sent_at", "error")
+TARGETS_EXAMPLE = """\
+example:
+  ziyan notices targets trial
+"""
+_TARGET_COLUMNS = ("id", "kind", "name", "disabled", "warning")
 RETRY_EXAMPLE = """\
 example:
   ziyan notices retry 3d1c9be2f0a84d47b8a2c1d0e9f83a11
@@ -44,6 +49,12 @@ def add_parser(commands: Any) -> None:
     listing.add_argument("account", metavar="ID", help="the account's identifier, as ziyan accounts list prints it")
     arguments.add_limit(listing)
     output.add_json(listing)
+    targets = add_action(
+        actions, "targets", "print where an account's notices are sent, and what will not arrive", TARGETS_EXAMPLE,
+        run_targets,
+    )  # fmt: skip
+    targets.add_argument("account", metavar="ID", help="the account's identifier, as ziyan accounts list prints it")
+    output.add_json(targets)
     retry = add_action(
         actions, "retry", "send a notice again that was given up on its way to a target", RETRY_EXAMPLE, run_retry
     )
@@ -63,6 +74,32 @@ def run_list(settings: Settings, args: argparse.Namespace) -> int:
         asked = Asked(args.limit)
         found = store.transact(lambda connection: deliveries_page(connection, asked, args.account)).items
     output.show_all(args, map(DeliveryView.of, found), _COLUMNS)
+    return 0
+
+
+def run_targets(settings: Settings, args: argparse.Namespace) -> int:
+    """Print targets; addresses, which are secret, are not shown."""
+    import asyncio
+
+    from ziyan.fetch import Fetcher
+    from ziyan.metering import inbox
+    from ziyan.metering.notices import Target
+    from ziyan.metering.views import WarnedTargetView
+
+    fetcher = Fetcher.from_settings(settings)
+
+    async def warned(target: Target) -> WarnedTargetView:
+        warning = await fetcher.refusal(target.address.url) if target.kind == "webhook" else ""
+        if target.kind == "mail" and not settings.mail_server:
+            warning = "No mail is sent: ZIYAN_MAIL_SERVER is not set"
+        return WarnedTargetView.of(target, warning=warning)
+
+    async def every(targets: list[Target]) -> list[WarnedTargetView]:
+        return await asyncio.gather(*map(warned, targets))
+
+    with arguments.operator(settings) as person:
+        targets = person.do(lambda desk: inbox.list_targets(desk, args.account))
+    output.show_all(args, asyncio.run(every(targets)), _TARGET_COLUMNS)
     return 0
 
 

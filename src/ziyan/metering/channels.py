@@ -15,6 +15,8 @@ import logging
 import re
 import smtplib
 import ssl
+import sys
+import threading
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -251,8 +253,45 @@ def _to_robot(address: Address, told: Message) -> Outcome:
     robot = kind(**{name: value for name, value in given.items() if value})
     if address.secret:
         robot.get_signature = _encoded_once(robot.get_signature)
+    _listen(sys.modules[kind.__module__])
+    _heard.code = 0
     taken = robot.notify(title=told.title, body=told.text)
+    if _heard.code:
+        return Outcome(f"the robot's service refuses it: {_heard.code}")
     return Outcome() if taken else Outcome("the robot's service does not take it")
+
+
+class _Listening:
+    """``requests`` as a plugin of Apprise sees it, which looks at the status alone; here the body is read too."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        answer = self._real.post(*args, **kwargs)
+        _heard.code = _code_of(answer.content)
+        return answer
+
+
+#: What the body of the answer says to the message that this thread sends; 0: it was taken.
+_heard: Final = threading.local()
+
+
+def _listen(plugin: Any) -> None:
+    if not isinstance(plugin.requests, _Listening):
+        plugin.requests = _Listening(plugin.requests)
+
+
+def _code_of(body: bytes) -> int:
+    """``errcode`` of DingTalk and WeCom, ``code`` of Feishu; 0 where there is none."""
+    try:
+        said = json.loads(body)
+        return int(said.get("errcode") or said.get("code") or 0)
+    except (ValueError, TypeError, AttributeError):
+        return 0
 
 
 def _encoded_once(sign: Callable[[], tuple[str, str]]) -> Callable[[], tuple[str, str]]:

@@ -198,7 +198,13 @@ class TargetView(View):
     disabled: bool
 
 
-class SecretTargetView(TargetView):
+class WarnedTargetView(TargetView):
+    """Where an account's notices are sent; `warning` says why nothing would arrive there, and is empty otherwise."""
+
+    warning: str
+
+
+class SecretTargetView(WarnedTargetView):
     """Where an account's notices are sent, with what they are signed with."""
 
     secret: str
