@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ziyan.bench import contests, dataset, display, endurance, metering, overhead, rival, trials, views
+from ziyan.bench import contests, dataset, display, endurance, kills, metering, overhead, rival, trials, views
 from ziyan.bench.dataset import Label
 from ziyan.bench.errors import BenchError
 from ziyan.bench.fuzzing import run as fuzzing
@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_crash)
     _add_overhead(commands)
     _add_metering(commands)
+    _add_kills(commands)
     _add_views(commands)
     _add_fuzz(commands)
     return top
@@ -120,8 +121,17 @@ def _add_metering(commands: Any) -> None:
     command.set_defaults(run=_metering)
 
 
+def _add_kills(commands: Any) -> None:
+    command = _command(commands, "kills", "Kill gateways at random moments: is every call sold exactly once?")
+    command.add_argument("--count", type=_positive, default=50, help="how many are killed (default: %(default)s)")
+    command.add_argument("--calls", type=_positive, help="that are left in the beginning (default: 200 for each kill)")
+    command.add_argument("--database-url", metavar="URL", help="of the database, in place of ZIYAN_DATABASE_URL")
+    _add_out(command, "where the JSON file goes")
+    command.set_defaults(run=_kills)
+
+
 def _add_views(commands: Any) -> None:
-    command = _command(commands, "views", "Time of the operator's pages on a database with many calls.")
+    command = _command(commands, "views", "Time of operators' and buyers' pages on a database with many calls.")
     command.add_argument(
         "--events", type=_positive, default=10_000_000, help="calls of the database (default: %(default)s)"
     )
@@ -285,6 +295,10 @@ def _metering(args: argparse.Namespace) -> bool:
 
 def _views(args: argparse.Namespace) -> bool:
     return views.run(events=args.events, rounds=args.rounds, data=args.data, out=args.out)
+
+
+def _kills(args: argparse.Namespace) -> bool:
+    return kills.run(count=args.count, calls=args.calls, database_url=args.database_url, out=args.out)
 
 
 def _overhead(args: argparse.Namespace) -> bool:

@@ -273,7 +273,7 @@ async def find_session(store: Store, secret: str) -> Login | None:
     if found is None:
         return None
     login, seen_at = found
-    if now - seen_at >= _TOUCH_MS:
+    if abs(now - seen_at) >= _TOUCH_MS:
 
         def touch(connection: Connection) -> None:
             table.touch_session(connection, lookup, now)

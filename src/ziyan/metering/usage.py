@@ -26,6 +26,9 @@ _RETRY_SECONDS: Final = 1.0
 _CLEAN_SECONDS: Final = 15.0
 _AT_ONCE: Final = 500
 _DROPPED_AT_ONCE: Final = 5_000
+#: Between two hours whose events are dropped: a clock that is wrong costs a day of the oldest events in an hour, and
+#: what was not dropped while the service was off is caught up with (docs/adr/0006).
+DROP_SECONDS: Final = 150.0
 #: Outcomes that may wait for a database that is away.  Only calls that were under way when it went can come to wait:
 #: without it nobody signs in.
 MOST_WAITING: Final = 100_000
@@ -46,6 +49,7 @@ class Recorder:
         self.waiting: deque[Settlement] = deque()
         self.lost = 0
         self._flushing = asyncio.Lock()
+        self._drops_from = 0.0  # by the loop's clock, which nobody sets
 
     def note(self, settlement: Settlement) -> None:
         """Write this soon."""
@@ -95,16 +99,17 @@ class Recorder:
 
     async def clean(self) -> None:
         """Give back what crashed calls held, and drop answers and events whose time is over."""
-        before = hour_start(now_ms() - self._usage_days * DAY_MS)
+        before, steady = now_ms() - self._usage_days * DAY_MS, asyncio.get_running_loop().time()
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> int:
             answers.sweep(connection, now_ms(), _AT_ONCE)
-            table.drop(connection, before, _DROPPED_AT_ONCE)
+            return table.drop_oldest(connection, before, _DROPPED_AT_ONCE) if steady >= self._drops_from else 0
 
         try:
             # Apart from each other: together they would hold locks in an order that nobody else does.
             await self._store.run(packages.sweep_in, write=True, light=True)
-            await self._store.run(work, write=True, light=True)
+            if 0 < await self._store.run(work, write=True, light=True) < _DROPPED_AT_ONCE:  # all of that hour's
+                self._drops_from = steady + DROP_SECONDS
         except StoreError as error:
             _logger.warning("nothing can be cleared away yet", extra={"fields": {"internal": error.internal}})
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, exists, insert, or_, select, update
 
 from ziyan.metering.store.schema import logins, sessions
 from ziyan.metering.store.slices import Asked, Slice, cut, named
+from ziyan.metering.times import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ def add_session(connection: Connection, lookup: bytes, login_id: str, now: int, 
 
 
 def of_session(connection: Connection, lookup: bytes, now: int, idle_since: int) -> tuple[Login, int] | None:
-    """Whose session this is, and when it was seen last; None where it is over or its login is disabled."""
+    """Whose session this is, and when it was seen last; None where it is over or its login is disabled.
+
+    One that began more than a day from now was begun by a clock that was ahead, and would last too long.
+    """
     statement = (
         select(*_LOGIN, sessions.c.seen_at)
         .join_from(sessions, logins)
@@ -99,6 +103,7 @@ def of_session(connection: Connection, lookup: bytes, now: int, idle_since: int)
             sessions.c.lookup == lookup,
             sessions.c.expires_at > now,
             sessions.c.seen_at > idle_since,
+            sessions.c.created_at <= now + DAY_MS,
             logins.c.disabled_at.is_(None),
         )
     )
@@ -123,4 +128,6 @@ def end_sessions(connection: Connection, login_id: str, but: bytes = b"") -> Non
 
 def drop_sessions(connection: Connection, now: int, idle_since: int) -> None:
     """Forget sessions that are over."""
-    connection.execute(delete(sessions).where(or_(sessions.c.expires_at <= now, sessions.c.seen_at <= idle_since)))
+    ahead = sessions.c.created_at > now + DAY_MS
+    over = or_(sessions.c.expires_at <= now, sessions.c.seen_at <= idle_since, ahead)
+    connection.execute(delete(sessions).where(over))

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     Select,
     String,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 
 from ziyan.metering.store.schema import apps, marks, notices, outbox, packages, targets
 from ziyan.metering.store.slices import Asked, Slice, cut, named
+from ziyan.metering.times import DAY_MS
 
 _LOOKED: Final = "notices_looked_at"
 _CHUNK: Final = 500
@@ -299,19 +301,22 @@ def disable_target(connection: Connection, account_id: str, target_id: str, now:
 
 def is_due(connection: Connection, now: int) -> bool:
     """Whether there is anything to claim; a read, which waits for nobody."""
-    due = select(_O.id).where(_O.state == "waiting", _O.next_at <= now, _O.held_until <= now).limit(1)
-    return connection.execute(due).first() is not None
+    return connection.execute(select(_O.id).where(*_due(now)).limit(1)).first() is not None
+
+
+def _due(now: int) -> tuple[ColumnElement[bool], ...]:
+    """What waits and nobody holds; what is put off, or held, for over a day, was so by a clock that was ahead."""
+    late = now + DAY_MS
+    return (
+        _O.state == "waiting",
+        or_(_O.next_at <= now, _O.next_at > late),
+        or_(_O.held_until <= now, _O.held_until > late),
+    )
 
 
 def claim(connection: Connection, holder: str, *, now: int, until: int, limit: int) -> list[Waiting]:
     """Hold some of what is due and nobody holds, until a moment; a crash gives it back then."""
-    due = (
-        select(_O.id)
-        .where(_O.state == "waiting", _O.next_at <= now, _O.held_until <= now)
-        .order_by(_O.next_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    due = select(_O.id).where(*_due(now)).order_by(_O.next_at).limit(limit).with_for_update(skip_locked=True)
     held = (
         update(outbox)
         .where(_O.id.in_(due))

@@ -10,9 +10,22 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    String,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from ziyan.metering.store.schema import apps, packages, reservations
+from ziyan.metering.times import DAY_MS
 
 _SWEPT_AT_ONCE: Final = 500
 
@@ -160,10 +173,14 @@ def has_only_expired(connection: Connection, app_id: str, now: int) -> bool:
 
 
 def sweep(connection: Connection, now: int) -> int:
-    """Give what has lapsed back to its packages; how many calls that were.  Passes over what others are ending."""
+    """Give what has lapsed back to its packages; how many calls that were.  Passes over what others are ending.
+
+    What is held for over a day was held by a clock that was ahead: no call lasts so long.
+    """
+    until = reservations.c.expires_at
     lapsed = (
         select(reservations.c.id)
-        .where(reservations.c.expires_at <= now)
+        .where(or_(until <= now, until > now + DAY_MS))
         .order_by(reservations.c.expires_at)
         .limit(_SWEPT_AT_ONCE)
         .with_for_update(skip_locked=True)

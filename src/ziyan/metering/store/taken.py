@@ -8,10 +8,12 @@ from sqlalchemy import Connection, and_, bindparam, delete, select, text, update
 from sqlalchemy.types import LargeBinary
 
 from ziyan.metering.store.schema import taken
+from ziyan.metering.times import HOUR_MS
 
 _SWEPT_AT_ONCE: Final = 10
-#: So much longer a row lies than it means something: another machine's clock may be late.
-_CLOCK_SKEW_MS: Final = 60_000
+#: So much longer a row lies than it means something: another machine's clock may be late, and this one's may be set
+#: forward and back.
+_CLOCK_SKEW_MS: Final = HOUR_MS
 
 #: Understood by SQLite and PostgreSQL alike.  Of any number that run at once, exactly one changes a row.
 _TAKE: Final = text(

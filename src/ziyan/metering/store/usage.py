@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, delete, func, select, text, update
 
 from ziyan.metering.store.schema import marks, usage_events, usage_rollups
-from ziyan.metering.times import day_start, hour_start
+from ziyan.metering.times import HOUR_MS, day_start, hour_start
 
 #: Name of the mark that says before which moment events were dropped.
 DROPPED_BEFORE: Final = "usage_events_dropped_before"
@@ -44,9 +44,8 @@ class Event:
     bytes_in: int
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
-    """Sums over the calls of one app, package and outcome in one hour or day.
+class Total(NamedTuple):
+    """Sums over the calls of one app, package and outcome in one hour or day; of a year there are thousands.
 
     Attributes:
         app_id: Whose.
@@ -135,7 +134,7 @@ def totals(
         statement = statement.where(c.app_id == app_id)
     if account_id is not None:
         statement = statement.where(c.account_id == account_id)
-    return [Total(*row) for row in connection.execute(statement)]
+    return list(map(Total._make, connection.execute(statement)))
 
 
 def billed_by_package(connection: Connection, span: str) -> dict[str, int]:
@@ -164,6 +163,17 @@ def dropped_before(connection: Connection) -> int:
     """The moment before which events were dropped; 0 where none were."""
     found = connection.execute(select(marks.c.value).where(marks.c.name == DROPPED_BEFORE)).scalar()
     return int(found or 0)
+
+
+def drop_oldest(connection: Connection, before: int, limit: int) -> int:
+    """Drop events of the oldest hour that has any, if it lies before a moment, at most so many; how many they were.
+
+    Not all that is older than ``before``: that moment may come from a clock that is wrong.
+    """
+    oldest = connection.execute(select(func.min(usage_events.c.at))).scalar()
+    if oldest is None or hour_start(oldest) + HOUR_MS > before:
+        return 0
+    return drop(connection, hour_start(oldest) + HOUR_MS, limit)
 
 
 def drop(connection: Connection, before: int, limit: int) -> int:
