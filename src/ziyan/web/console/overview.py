@@ -27,7 +27,7 @@ from ziyan.web.console.figures import MOST_DAYS, MOST_HOUR_DAYS, Time
 from ziyan.web.console.holdings import Holding, account_apps, holdings, state_of
 from ziyan.web.rendering import ticks
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, all_slices, asked_search, asked_slice, badge, moment, words_of
+from ziyan.web.tables import Column, Table, asked_search, asked_slice, badge, moment, words_of
 
 _DAYS: Final = 30
 _SHOWN_FAILURES: Final = 5
@@ -185,7 +185,7 @@ async def show_failures(ask: Ask) -> Response:
     ]
     table = Table.sliced(ask, columns, found)
     if table.wants_csv:
-        return await table.file("failed-calls", all_slices(page))
+        return await table.stream("failed-calls", page)
     return ask.page("console/failures.html", apps=apps, chosen=app_id, failures=table)
 
 
