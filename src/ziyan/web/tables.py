@@ -227,7 +227,9 @@ class Table(Generic[T]):
         except BaseException:
             file.close()
             raise
-        return StreamingResponse(_pieces(cast("BinaryIO", file)), headers=_as_file(file_name), media_type=_CSV)
+        pieces = _pieces(cast("BinaryIO", file))
+        first = next(pieces, b"")  # begun, it closes the file also where nobody takes the rest
+        return StreamingResponse(chain([first], pieces), headers=_as_file(file_name), media_type=_CSV)
 
     async def stream(self, file_name: str, page: Page[T]) -> Response:
         """As ``csv``, of a list that is gone through by slices: they are read while the answer is sent."""
