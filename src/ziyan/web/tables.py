@@ -228,8 +228,9 @@ class Table(Generic[T]):
             file.close()
             raise
         pieces = _pieces(cast("BinaryIO", file))
-        first = next(pieces, b"")  # begun, it closes the file also where nobody takes the rest
-        return StreamingResponse(chain([first], pieces), headers=_as_file(file_name), media_type=_CSV)
+        if file.tell() <= _SPOOLED:  # nothing stays open, whether or not somebody takes it
+            return Response(b"".join(pieces), headers=_as_file(file_name), media_type=_CSV)
+        return StreamingResponse(pieces, headers=_as_file(file_name), media_type=_CSV)
 
     async def stream(self, file_name: str, page: Page[T]) -> Response:
         """As ``csv``, of a list that is gone through by slices: they are read while the answer is sent."""
