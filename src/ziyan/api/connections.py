@@ -38,8 +38,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
+from ziyan.api.crowd import Crowd
 from ziyan.api.headers import CUT, TAKEN, TASTED, new_request_id, raw_headers
-from ziyan.api.refusals import INVALID_BODY
+from ziyan.api.refusals import INVALID_BODY, THROTTLED
 
 P = TypeVar("P", H11Protocol, H2Protocol)
 
@@ -51,6 +52,7 @@ MAX_RESETS: Final = 200
 _logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 _TLS_SECONDS: Final = 10.0
+_REFUSED_SECONDS: Final = 0.5  # for a request that is refused to come
 #: Of HTTP/2's bytes so many are looked at before other connections have their turn: some 900 of the shortest frames.
 _TURN_BYTES: Final = 8 << 10
 #: Frames other than requests, bodies and resets that one connection may send: so many at once, then so many a second,
@@ -68,6 +70,7 @@ async def serve_connections(
     config: Config,
     tls: ssl.SSLContext | None,
     stop: Callable[[], Any],
+    crowd: Crowd,
 ) -> None:
     """Serve on a listening socket until ``stop`` returns, and then until every connection has ended.
 
@@ -80,7 +83,9 @@ async def serve_connections(
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        await Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
+        with crowd.joined(writer.get_extra_info("peername")) as welcome:
+            connection = Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
+            await (connection if welcome else connection.refuse())
 
     seconds = _TLS_SECONDS if tls else None
     server = await asyncio.start_server(
@@ -172,6 +177,16 @@ class Connection(TCPServer):
             _logger.info("connection failed", extra={"fields": {"error": ", ".join(_kinds(errors))}})
         finally:
             await self._close()
+
+    async def refuse(self) -> None:
+        """Say that its address holds too many, and end it; in HTTP/1, for what it speaks it has not said."""
+        with suppress(OSError, TimeoutError):
+            # What has come already is taken in first: to end a connection with bytes unread destroys the answer.
+            await asyncio.wait_for(self.reader.read(_RECEIVE_BYTES), _REFUSED_SECONDS)
+            headers = [*raw_headers(gateway_answer(THROTTLED), new_request_id(), "1.1"), (b"Connection", b"close")]
+            lines = [b"HTTP/1.1 %d " % THROTTLED.status, *(b"%s: %s" % header for header in headers), b"", b""]
+            self.writer.write(b"\r\n".join(lines))
+        await self._close()
 
     async def protocol_send(self, event: Event) -> None:
         """Pass on what a protocol wants sent or done, and note whether calls are under way."""
