@@ -240,6 +240,29 @@ def test_models_install_does_nothing_twice(installed: Path, capsys: Capture) -> 
     assert capsys.readouterr().out == f"small: already installed in {installed}\n"
 
 
+def test_models_install_and_verify_take_the_further_ones_too(
+    models_dir: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZIYAN_MODEL", "tiny")
+    monkeypatch.setenv("ZIYAN_MODELS", "small")
+    assert cli.main(["models", "install", "--from", str(models_dir)]) == 0
+    installed = [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert installed == ["tiny", "small"]
+    assert cli.main(["models", "list"]) == 0
+    assert "small (ZIYAN_MODELS): installed" in capsys.readouterr().out
+    assert cli.main(["models", "verify"]) == 0
+    assert cli.main(["models", "install", "tiny", "--from", str(models_dir)]) == 0
+    assert "small:" not in capsys.readouterr().out
+
+
+def test_weights_that_are_listed_and_missing_stop_the_service(
+    installed: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZIYAN_MODELS", "medium")
+    assert cli.main(["serve", "--port", "0"]) == 69
+    assert "run: ziyan models install medium" in capsys.readouterr().err
+
+
 def test_models_install_from_a_folder_needs_no_network(models_dir: Path, capsys: Capture) -> None:
     assert cli.main(["models", "install", "tiny", "--from", str(models_dir)]) == 0
     said = capsys.readouterr()

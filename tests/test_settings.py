@@ -18,6 +18,11 @@ def test_every_setting_is_read_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert (settings.port, settings.model, settings.workers) == (9000, "tiny", 3)
 
 
+def test_further_models_are_listed_once_and_without_the_one_that_reads() -> None:
+    assert Settings.load(models=" medium,tiny, medium, small").further_models == ("medium", "tiny")
+    assert Settings.load().further_models == ()
+
+
 def test_an_argument_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIYAN_PORT", "9000")
     assert Settings.load(port=9001).port == 9001
@@ -39,6 +44,8 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("ZIYAN_PORT", "65536"),
         ("ZIYAN_PORT", "http"),
         ("ZIYAN_MODEL", "large"),
+        ("ZIYAN_MODELS", "large"),
+        ("ZIYAN_MODELS", "tiny medium"),
         ("ZIYAN_RUNTIME", "torch"),
         ("ZIYAN_WORKERS", "0"),
         ("ZIYAN_WORKERS", "many"),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
@@ -19,6 +19,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from ziyan.errors import SettingsError
 
 Auto = Literal["auto"]
+ModelName = Literal["tiny", "small", "medium"]
+MODEL_NAMES: tuple[ModelName, ...] = get_args(ModelName)
 Count = Annotated[int, Field(ge=1, le=1024)]
 PREFIX = "ZIYAN_"
 #: What clients read, as in docs/samples; known here so that nobody is warned of them.
@@ -56,7 +58,12 @@ class Settings(BaseSettings):
         default_factory=default_data_dir, description="Folder of everything that lasts: weights, database, key."
     )
     database_url: str = Field("", description="SQLAlchemy address of the database; empty: SQLite in the data folder.")
-    model: Literal["tiny", "small", "medium"] = Field("small", description="Weights that read.")
+    model: ModelName = Field("small", description="Weights that read.")
+    models: str = Field(
+        "",
+        description="Further weights that a call to /v1/ocr may name, separated by commas; each reading process loads "
+        "them at its start.",
+    )
     runtime: Literal["auto", "openvino", "onnxruntime"] = Field(
         "auto", description="Inference runtime; auto: OpenVINO with AVX-512 or AMX, else ONNX Runtime."
     )
@@ -149,6 +156,14 @@ class Settings(BaseSettings):
             raise PydanticCustomError("ports", "Input should be port numbers, separated by commas")
         return value
 
+    @field_validator("models")
+    @classmethod
+    def _models(cls, value: str) -> str:
+        if set(listed(value)) - set(MODEL_NAMES):
+            names = ", ".join(MODEL_NAMES)
+            raise PydanticCustomError("models", "Input should be of {names}, separated by commas", {"names": names})
+        return value
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
@@ -194,6 +209,12 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Where weights are installed."""
         return self.data_dir / "models"
+
+    @property
+    def further_models(self) -> tuple[ModelName, ...]:
+        """Weights that are loaded besides ``model``, each once."""
+        names = dict.fromkeys(cast("list[ModelName]", listed(self.models)))
+        return tuple(name for name in names if name != self.model)
 
     @property
     def store_url(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -221,6 +222,58 @@ def test_a_repeated_call_is_answered_again_and_costs_nothing(service: Service) -
     assert again["Vary"] == "Accept"
     other = call(service, PICTURE + b"more", headers=key)
     assert (other.status, json.loads(other.body)["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(
+    ("accept", "query", "status"),
+    [
+        ("text/plain", "detail=word", 200),
+        ("text/*;q=0.9, application/json;q=0.5", "detail=word", 200),
+        ("application/json", "detail=word", 422),
+        ("*/*", "detail=word", 422),
+        ("text/plain", "detail=line", 422),
+        ("text/plain", "detail=word&model=tiny", 422),
+        ("image/png", "detail=word", 406),
+    ],
+)
+def test_a_key_stands_for_the_options_and_the_kind_of_answer_too(
+    service: Service, accept: str, query: str, status: int
+) -> None:
+    key = f"Idempotency-Key: kind {accept} {query}"
+    first = call(service, query="detail=word", headers=(key, "Accept: text/plain"))
+    again = call(service, query=query, headers=(key, f"Accept: {accept}"))
+    assert (first.status, first["X-Ziyan-Billed"]) == (200, "1")
+    assert (again.status, again["X-Ziyan-Billed"]) == (status, "0")
+    if status == 200:
+        assert (again.body, again["Content-Type"]) == (first.body, "text/plain; charset=utf-8")
+    else:
+        assert problem(again)["code"] in {"idempotency_key_reused", "not_acceptable"}
+
+
+def test_a_key_without_accept_is_one_for_json(service: Service) -> None:
+    key = "Idempotency-Key: json"
+    replies = [call(service, headers=(key, *more)) for more in ((), ("Accept: application/json",), ("Accept: */*",))]
+    assert [(reply.status, reply["X-Ziyan-Billed"]) for reply in replies] == [(200, "1"), (200, "0"), (200, "0")]
+
+
+def test_further_models_are_offered_where_they_are_set(service_with: Callable[..., Service]) -> None:
+    service = service_with(models="medium, small")
+    for name in ("small", "medium", "tiny"):
+        assert call(service, query=f"model={name}").status == 200
+        assert service.engine.options is not None
+        assert service.engine.options.model == name
+    document = json.loads(service.send(request(b"", method="GET", target="/openapi.json")).body)
+    (option,) = [one for one in document["paths"]["/v1/ocr"]["post"]["parameters"] if one["name"] == "model"]
+    assert option["schema"] == {"enum": ["small", "medium", "tiny"], "default": "small"}
+    body = document["paths"]["/v1/ocr"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["properties"]["model"]["enum"] == ["small", "medium", "tiny"]
+
+
+def test_what_reads_on_ocr_is_not_changed_by_further_models(service_with: Callable[..., Service]) -> None:
+    service = service_with(models="medium")
+    assert service.post(b"img=QUJD").status == 200
+    assert service.engine.options is not None
+    assert service.engine.options.model is None
 
 
 def test_an_upload_that_is_repeated_between_other_boundaries_is_answered_again(service: Service) -> None:

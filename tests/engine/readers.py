@@ -12,14 +12,19 @@ import stat
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ziyan.engine.worker import ANSWER, Kind
+from ziyan.engine.worker import ANSWER, Kind, SupportsRead, load_reader
 from ziyan.errors import EngineError, ImageError, ModelNotInstalledError
+from ziyan.ocr.models import MODELS
 from ziyan.ocr.types import Line, Page, ReadOptions
+
+if TYPE_CHECKING:
+    from ziyan.ocr.pipeline import ReaderConfig
 
 Cancelled = Callable[[], bool]
 
@@ -36,6 +41,7 @@ class FakeConfig:
     folder: Path
     start: str = "ok"
     model: str = "small"
+    also: tuple[str, ...] = ()
     threads: int = 1
 
     def note(self, name: str, text: str) -> None:
@@ -45,6 +51,12 @@ class FakeConfig:
     def notes(self, name: str) -> list[str]:
         path = self.folder / name
         return path.read_text("utf-8").splitlines() if path.exists() else []
+
+
+def load_with_a_medium(config: ReaderConfig) -> SupportsRead:
+    """The real reader, in a process where the files of ``small`` are listed as ``medium`` too."""
+    MODELS["medium"] = replace(MODELS["small"], name="medium")
+    return load_reader(config)
 
 
 def page(text: object) -> Page:

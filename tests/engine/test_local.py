@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from readers import FakeConfig
+from readers import FakeConfig, load_with_a_medium
 from running import OPTIONS, Starter, gone, new_engine, text_of, until
 
+from ziyan.api.server import SAMPLE_PICTURE
 from ziyan.engine.local import LocalEngine
 from ziyan.errors import (
     EngineBusyError,
@@ -23,7 +25,8 @@ from ziyan.errors import (
     ReaderCrashedError,
     ZiyanError,
 )
-from ziyan.ocr.types import ReadOptions
+from ziyan.ocr.pipeline import ReaderConfig
+from ziyan.ocr.types import ModelName, ReadOptions
 
 
 async def test_a_page_comes_back_whole(started: Starter) -> None:
@@ -214,6 +217,44 @@ async def test_another_model_is_loaded_once_when_a_call_names_it(started: Starte
     texts = [(await engine.read(b"model", options)).text for options in (OPTIONS, tiny, OPTIONS, tiny)]
     assert texts == ["small", "tiny", "small", "tiny"]
     assert config.notes("loads") == ["small", "tiny"]
+
+
+async def test_further_models_are_loaded_at_the_start(tmp_path: Path) -> None:
+    config = FakeConfig(tmp_path, also=("tiny",))
+    engine = new_engine(config)
+    await engine.start()
+    try:
+        assert config.notes("loads") == ["small", "tiny"]
+        assert (await engine.read(b"model", ReadOptions(model="tiny"))).text == "tiny"
+        assert config.notes("loads") == ["small", "tiny"]
+    finally:
+        await engine.close()
+
+
+async def test_a_further_model_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotInstalledError):
+        await new_engine(FakeConfig(tmp_path, also=("medium",), start="missing medium")).start()
+
+
+async def test_weights_of_another_name_read_beside_the_usual_ones(models_dir: Path) -> None:
+    """Real weights in real processes; those of ``small`` stand in for ``medium``, which only the model hub has."""
+    engine = LocalEngine(
+        ReaderConfig(models_dir, also=("medium",), threads=1),
+        workers=1,
+        queue_limit=4,
+        deadline=60,
+        memory_limit_mib=2000,
+        reader_factory=load_with_a_medium,
+    )
+    await engine.start()
+    try:
+        names: tuple[ModelName | None, ...] = (None, "medium", "tiny", "small")
+        pages = [await engine.read(SAMPLE_PICTURE.read_bytes(), ReadOptions(model=name)) for name in names]
+    finally:
+        await engine.close()
+    assert [page.model for page in pages] == ["small", "medium", "tiny", "small"]
+    assert pages[0].text == pages[1].text == pages[3].text
+    assert "Maple Bridge" in pages[1].text
 
 
 @pytest.mark.parametrize("model", ["medium", "enormous"])

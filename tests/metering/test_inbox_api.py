@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from tests.metering.asking import Asker, application, buyer_token, operator_token
 from ziyan.metering.credentials import register_app
 from ziyan.metering.notices import CALLS_GONE, Notice
 from ziyan.metering.store import Store, notices
+from ziyan.metering.store.schema import outbox
+from ziyan.metering.tokens import Scope
 from ziyan.settings import Settings
 
 
@@ -67,3 +70,43 @@ async def test_targets_are_added_tried_and_removed_and_their_addresses_are_not_s
     assert [entry["action"] for entry in log["items"]] == ["target.remove", "target.add"]
     assert "very-secret" not in str(log)
     assert added["secret"] not in str(log)
+
+
+async def test_how_notices_fare_is_seen_and_what_was_given_up_is_sent_again(app: Any, store: Store) -> None:
+    mine, foreign = register_app(store, "mine").app, register_app(store, "foreign").app
+    buyer, other = (Asker(app, buyer_token(store, each.account_id)) for each in (mine, foreign))
+    reader = Asker(app, buyer_token(store, mine.account_id, [Scope.ACCOUNT_READ]))
+    operator = Asker(app, operator_token(store))
+    said = {"kind": "webhook", "url": "https://hooks.example.com/very-secret", "name": "shop"}
+    target = (await buyer.post("/account/targets", said))["id"]
+    await buyer.post(f"/account/targets/{target}/test", status=200)
+    (waits,) = (await buyer.get("/account/deliveries"))["items"]
+    assert (waits["state"], waits["attempts"], waits["kind"], waits["target_name"]) == ("waiting", 0, "test", "shop")
+    assert waits["next_at"] == waits["created_at"]
+    again = f"/account/deliveries/{waits['id']}/retry"
+    assert await buyer.refused("POST", again) == (409, "conflict"), "it is on its way"
+
+    given_up(store)
+    (failed,) = (await buyer.get("/account/deliveries", state="failed"))["items"]
+    assert (failed["attempts"], failed["error"], failed["next_at"]) == (12, "status 500", None)
+    assert await operator.get("/admin/deliveries", state="failed") == {"items": [failed], "next": None}
+    assert (await operator.get("/admin/deliveries", account_id=foreign.account_id))["items"] == []
+    assert (await other.get("/account/deliveries"))["items"] == []
+    assert await other.refused("POST", again) == (404, "not_found")
+    assert await reader.refused("POST", again) == (403, "missing_scope")
+    assert await buyer.refused("GET", "/account/deliveries", state="lost") == (422, "invalid_request")
+    anew = await buyer.post(again, status=200)
+    assert (anew["state"], anew["attempts"], anew["error"]) == ("waiting", 0, "status 500")
+    assert (await buyer.get("/account/deliveries"))["items"] == [anew]
+    given_up(store)
+    assert (await operator.post(f"/admin/deliveries/{waits['id']}/retry", status=200))["state"] == "waiting"
+    log = await operator.get("/admin/audit", object_id=waits["id"])
+    assert [entry["action"] for entry in log["items"]] == ["delivery.retry"] * 2
+    await buyer.post(f"/account/targets/{target}/remove", status=200)
+    assert await buyer.refused("POST", again) == (409, "conflict"), "nothing is sent there any more"
+
+
+def given_up(store: Store) -> None:
+    """Have everything in the outbox fail for good."""
+    failed = update(outbox).values(state="failed", attempts=12, error="status 500")
+    store.transact(lambda connection: connection.execute(failed), write=True)

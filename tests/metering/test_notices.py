@@ -18,7 +18,6 @@ from ziyan.metering.notice_texts import message
 from ziyan.metering.notices import (
     Notice,
     add_target,
-    deliveries,
     inbox,
     list_targets,
     mark_read,
@@ -27,6 +26,9 @@ from ziyan.metering.notices import (
     set_thresholds,
 )
 from ziyan.metering.store import Store, schema
+from ziyan.metering.store import notices as table
+from ziyan.metering.store.notices import Delivery
+from ziyan.metering.store.slices import Asked
 from ziyan.metering.times import DAY_MS
 
 ROBOT = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=693a91f6-7xxx-4bc4-97a0-0ec2sifa5aaa"
@@ -239,6 +241,10 @@ def test_every_kind_has_a_text_in_both_languages(store: Store) -> None:
 # --- targets --------------------------------------------------------------------------------------------------
 
 
+def deliveries(store: Store, account_id: str) -> list[Delivery]:
+    return store.transact(lambda connection: table.deliveries_page(connection, Asked(), account_id)).items
+
+
 def waiting(store: Store) -> list[str]:
     """The targets that something is on its way to."""
     statement = select(schema.outbox.c.target_id).where(schema.outbox.c.state == "waiting")
@@ -266,7 +272,7 @@ def test_a_notice_is_on_its_way_to_every_target_it_concerns(store: Store, app: A
         (of_all.id, "failed", 0, "the target was disabled"),
         (of_app.id, "waiting", 0, ""),
     }
-    assert deliveries(store, other.id) == []
+    assert deliveries(store, other.account_id) == []
 
 
 def test_targets_are_shown_again_and_lie_encrypted(store: Store, app: App) -> None:

@@ -83,10 +83,12 @@ def test_notices_that_failed_are_listed(store: Store) -> None:
     account = operator(store).do(lambda desk: apps.create_account(desk, "shop"))
     target = notices.add_target(store, account.id, "mail", "a@example.com", name="mail of a")
     notices.send_test(store, account.id, target.id)
-    assert store.transact(lambda connection: notice_table.failures_page(connection, Asked())).items == []
+    assert (
+        store.transact(lambda connection: notice_table.deliveries_page(connection, Asked(), state="failed")).items == []
+    )
     failed = update(schema.outbox).values(state="failed", attempts=12, error="away")
     store.transact(lambda connection: connection.execute(failed), write=True)
-    found = store.transact(lambda connection: notice_table.failures_page(connection, Asked())).items
+    found = store.transact(lambda connection: notice_table.deliveries_page(connection, Asked(), state="failed")).items
     assert [
         (each.account_id, each.kind, each.target_kind, each.target_name, each.attempts, each.error) for each in found
     ] == [(account.id, "test", "mail", "mail of a", 12, "away")]

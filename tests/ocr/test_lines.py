@@ -76,6 +76,32 @@ def test_a_column_of_characters_on_their_backs_is_read_lying() -> None:
     assert result.score == pytest.approx(0.99)
 
 
+def read_column(text: str, quick: GlyphReader, deciding: GlyphReader) -> Line:
+    page = white(100, 400)
+    found = strip(paste(page, glyph_column(text, 40), 30, 20), vertical=True)
+    with glyph_recognizer(deciding, quick) as recognizer:
+        (result,) = read_lines(page, [found], recognizer, OPTIONS, lambda: None)
+    return result
+
+
+def test_a_lone_column_that_the_quick_weights_are_sure_of_needs_no_others() -> None:
+    deciding = GlyphReader()
+    assert read_column("甲乙丙丁", GlyphReader(lying=0.99), deciding).text == "甲乙丙丁"
+    assert deciding.widths == []
+
+
+def test_a_lone_column_that_the_quick_weights_doubt_is_decided_by_the_others() -> None:
+    deciding = GlyphReader()
+    assert read_column("甲乙丙丁", GlyphReader(upright=0.7), deciding).score == pytest.approx(0.99)
+    assert len(deciding.widths) == 1
+
+
+def test_a_column_that_reads_the_same_on_its_back_is_not_read_so_again() -> None:
+    deciding = GlyphReader(upright=0.9)
+    assert read_column("甲乙丙丁", GlyphReader(upright=0.7, lying=0.99), deciding).score == pytest.approx(0.9)
+    assert len(deciding.widths) == 1
+
+
 @pytest.mark.parametrize("vertical", [False, True])
 def test_a_tall_single_character_stays_upright(vertical: bool) -> None:
     page = white(100, 100)

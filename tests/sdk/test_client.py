@@ -124,6 +124,40 @@ def test_options_arrive(service: Service, read: Reads) -> None:
     )
 
 
+def test_the_models_of_a_server_are_told(service: Service) -> None:
+    address = f"http://127.0.0.1:{service.port}"
+    with Client(address, appcode="x") as client:
+        assert client.models() == ("small", "tiny")
+
+    async def ask() -> tuple[str, ...]:
+        async with AsyncClient(address, appcode="x") as client:
+            return await client.models()
+
+    assert asyncio.run(ask()) == ("small", "tiny")
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"<html>", b'{"paths": {"/v1/ocr": {"post": {"parameters": []}}}}'])
+def test_a_server_that_is_another_has_no_models(content: bytes) -> None:
+    with (
+        scripted((200, {}, content)) as script,
+        Client(script.address, appcode="x") as client,
+        pytest.raises(ConnectionFailedError, match="not Ziyan"),
+    ):
+        client.models()
+
+
+def test_the_models_of_a_server_that_is_not_there_are_not_told() -> None:
+    with Client("http://127.0.0.1:9", appcode="x") as client, pytest.raises(ConnectionFailedError):
+        client.models()
+
+    async def ask() -> None:
+        async with AsyncClient("http://127.0.0.1:9", appcode="x") as client:
+            await client.models()
+
+    with pytest.raises(ConnectionFailedError):
+        asyncio.run(ask())
+
+
 def test_an_address_is_sent_for_the_service_to_fetch(service: Service, read: Reads) -> None:
     with pytest.raises(PictureError) as caught:
         read(at(service), url="http://127.0.0.1/a.png", made=known(service))

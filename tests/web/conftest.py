@@ -16,7 +16,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
+from tests.api.conftest import Service as Server
+from tests.api.conftest import running_service
+from tests.metering.conftest import postgresql_database
 from tests.test_serve import QuietHandler, Service, serving
+
+__all__ = ["postgresql_database"]
 
 ROOT = Path(__file__).parents[2]
 #: Kept by continuous integration, for people to look at.
@@ -25,6 +30,22 @@ CONTACT = "文字组 <help@example.com>"
 DESK, PHONE = 1440, 390
 #: Reading on a busy machine; a test that waits this long has failed.
 MILLISECONDS = 30_000
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Both databases, one after the other: makes empty ones, and gives what ZIYAN_DATABASE_URL is to be."""
+    if request.param == "sqlite":
+        return lambda: ""
+    create: Callable[[], str] = request.getfixturevalue("postgresql_database")
+    return create
+
+
+@pytest.fixture(scope="module")
+def both_services(tmp_path_factory: pytest.TempPathFactory, database_url: Callable[[], str]) -> Iterator[Server]:
+    """A service on each database, with an engine that answers at once."""
+    with running_service(tmp_path_factory.mktemp("service"), database_url=database_url()) as service:
+        yield service
 
 
 @pytest.fixture(scope="session")
@@ -95,6 +116,11 @@ class Window:
         self.page.evaluate("document.querySelector('.top').style.position = 'static'")
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.width}.png", full_page=True, animations="disabled")
         self.page.evaluate("document.querySelector('.top').style.position = ''")
+
+    def icons(self) -> list[float]:
+        """How wide the icons are that can be seen."""
+        found = self.page.locator(".icon").evaluate_all("all => all.map(each => each.getBoundingClientRect().width)")
+        return [float(width) for width in found if width]
 
     def check(self) -> None:
         """Nobody else was asked, nothing was refused by the policy, and no script failed."""

@@ -8,7 +8,7 @@ import http.client
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from html import unescape
@@ -23,7 +23,7 @@ from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh, operator_login
 from ziyan.api.app import create_app
 from ziyan.metering import apps, demo, invoices, ledger, logins, orders, papers, selling, usage
-from ziyan.metering.credentials import list_apps
+from ziyan.metering.credentials import credentials, list_apps
 from ziyan.metering.invoices import Wanted
 from ziyan.metering.logins import Role
 from ziyan.metering.store import Store, audit, schema
@@ -36,18 +36,20 @@ from ziyan.web.admin.routes import CHANGED, SHOWN
 from ziyan.web.navigation import NAVIGATION
 
 CALLS = 3_000
+#: What is shown as a page, and not as a file.
+PAGES = tuple(path for path, _, _ in SHOWN if not path.endswith(("/file", "/{kind}")))
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
 PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A shop with a year behind it."""
-    folder = tmp_path_factory.mktemp("shop")
-    store = Store.open(Settings.load(data_dir=folder))
+def service(tmp_path_factory: pytest.TempPathFactory, database_url: Callable[[], str]) -> Iterator[Service]:
+    """A shop with a year behind it, on each database."""
+    folder, url = tmp_path_factory.mktemp("shop"), database_url()
+    store = Store.open(Settings.load(data_dir=folder, database_url=url))
     demo.fill(store, calls=CALLS)
     store.close()
-    with running_service(folder) as service:
+    with running_service(folder, database_url=url) as service:
         operator_login(service.store, "wang")
         buyer_login(service.store, "zhao")
         yield service
@@ -63,6 +65,10 @@ class Things:
     invoice_id: str
     login_id: str
     item_id: str = "calls-1k"
+    key_id: str = "none"
+    delivery_id: str = "none"
+    month: str = "2026-11"
+    kind: str = "csv"
 
     def path(self, template: str) -> str:
         return template.format(**self.__dict__)
@@ -77,7 +83,8 @@ def things(service: Service) -> Things:
     asked = desk.do(lambda at: papers.request_invoice(at, app.account_id, Wanted("normal", "某人", 100)))
     order = desk.do(lambda at: selling.place_order(at, app.id, "calls-1k"))
     login = buyer_login(store, f"b{app.id}", app.account_id)
-    return Things(app.account_id, app.id, order.id, asked.id, login.id)
+    key = credentials(store, app.id)[0]
+    return Things(app.account_id, app.id, order.id, asked.id, login.id, key_id=key.id)
 
 
 @pytest.fixture
@@ -172,14 +179,17 @@ def test_a_page_offers_what_somebody_may_do_and_no_more(service: Service, things
     reads = [scope for scope in OPERATOR if scope.endswith(":read")]
     operator(service.store).do(lambda at: logins.create_login(at, "looks-only", Role.OPERATOR, fresh(), scopes=reads))
     looks = signed_in(service, "looks-only")
-    for template, _, _ in SHOWN:
+    for template in PAGES:
         path = things.path(template)
-        if path.endswith("/file"):
-            continue
         actions = re.findall(r'action="(/admin[^"]*)"', looks.ask(path).text)
         assert actions == [], path
-    offered = {action for template, _, _ in SHOWN for action in actions_of(wang.ask(things.path(template)))}
+    offered = {action for template in PAGES for action in actions_of(wang.ask(things.path(template)))}
     assert {things.path("/admin/apps/{app_id}/packages"), things.path("/admin/orders/{order_id}/pay")} <= offered
+    assert things.path("/admin/apps/{app_id}/keys/{key_id}/rotate") in offered
+    (again,) = [
+        action for action in actions_of(wang.ask("/admin/notices?sort=created"))[:1] if action.endswith("/retry")
+    ]
+    assert again
 
 
 def test_what_a_login_may_not_see_is_in_no_file_and_no_sum_either(service: Service, things: Things) -> None:
@@ -202,7 +212,7 @@ def actions_of(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_page_is_there_in_both_languages(service: Service, things: Things, wang: Client, language: str) -> None:
-    for template in (*(path for path, _, _ in SHOWN if not path.endswith("/file")), "/admin/health"):
+    for template in (*PAGES, "/admin/health"):
         page = wang.ask(f"{things.path(template)}?lang={language}")
         assert page.status == 200, template
         assert f'lang="{"zh-CN" if language == "zh" else "en"}"' in page.text
@@ -381,6 +391,85 @@ def upload(wang: Client, action: str, number: str, file: bytes) -> int:
     return status
 
 
+def test_a_notice_that_was_given_up_is_sent_again_once(service: Service, wang: Client) -> None:
+    failed = rows_of(wang.ask("/admin/notices?csv=1&lang=en"))
+    page = wang.ask("/admin/notices")
+    assert "找不到这个主机名" in page.plain
+    again = next(action for action in actions_of(page) if action.endswith("/retry"))
+    # The sender itself takes it up at once, and gives it up after twelve attempts more.
+    answer = wang.send("/admin/notices", again)
+    assert "已重新发往" in wang.follow(answer.headers["location"]).plain
+    assert [action for action, _ in log(service.store, again.split("/")[3])] == ["delivery.retry"]
+    assert len(rows_of(wang.ask("/admin/notices?csv=1&lang=en"))) == len(failed) - 1
+    twice = wang.send("/admin/notices", again)
+    assert (twice.status, "才能重发" in twice.plain) == (409, True)
+
+
+def test_an_apps_keys_are_masked_shown_after_the_password_rotated_and_revoked(
+    service: Service, things: Things, wang: Client
+) -> None:
+    place, store = things.path("/admin/apps/{app_id}/keys"), service.store
+    page = wang.ask(place)
+    for key in credentials(store, things.app_id):
+        assert not key.secret or key.secret not in page.text
+        wrong = wang.send(place, f"{place}/{key.id}/reveal", password="wrong")
+        assert (wrong.status, "密码不对" in wrong.plain) == (422, True)
+        assert not key.secret or key.secret not in wrong.text
+        shown = wang.send(place, f"{place}/{key.id}/reveal", password=fresh().text)
+        assert key.identifier in shown.text
+        assert key.secret in shown.text
+        assert [action for action, actor in log(store, key.id) if actor.endswith(" wang")] == ["key.reveal"]
+    made = wang.send(place, f"{place}/create", kind="appid-hmac")
+    identifier = re.findall(r'id="fresh-identifier">(\w+)<', made.text)[0]
+    new = next(key for key in credentials(store, things.app_id) if key.identifier == identifier)
+    rotated = wang.send(place, f"{place}/{new.id}/rotate", grace="0")
+    assert "旧的立即失效" in rotated.plain
+    assert identifier not in {key.identifier for key in credentials(store, things.app_id)}
+    last = re.findall(r'id="fresh-identifier">(\w+)<', rotated.text)[0]
+    key = next(key for key in credentials(store, things.app_id) if key.identifier == last)
+    answer = wang.send(place, f"{place}/{key.id}/revoke")
+    assert answer.headers["location"] == place
+    assert "已吊销" in wang.follow(place).plain
+    assert {"key.revoke", "key.create"} == {action for action, actor in log(store, key.id)}
+    other = operator(store).do(lambda at: apps.create_app(at, "other"))
+    assert wang.send(place, f"/admin/apps/{other.id}/keys/{things.key_id}/revoke").status == 404
+
+
+def test_statements_of_an_account_are_those_that_its_buyer_gets(service: Service, things: Things, wang: Client) -> None:
+    login = next(each for each in people(service.store) if each.id == things.login_id)
+    buyer = signed_in(service, login.name)
+    page = wang.ask(things.path("/admin/accounts/{account_id}"))
+    (month,) = {
+        link.split("/")[5] for link in re.findall(r'href="(/admin/accounts/[^"]+/statements/[^"]+)"', page.text)
+    }
+    for kind in ("csv", "xlsx", "pdf"):
+        file = wang.ask(f"/admin/accounts/{things.account_id}/statements/{month}/{kind}")
+        assert (file.status, file.headers["cache-control"]) == (200, "no-store")
+        if kind == "csv":
+            assert file.text == buyer.ask(f"/console/statements/months/{month}/csv").text
+    paid = next(order for order in orders.list_orders(service.store, things.account_id) if order.state == "paid")
+    theirs = wang.ask(f"/admin/orders/{paid.id}/statement/csv")
+    assert theirs.text == buyer.ask(f"/console/statements/orders/{paid.id}/csv").text
+    assert f"/admin/orders/{paid.id}/statement/pdf" in wang.ask(f"/admin/orders/{paid.id}").text
+    assert f"{things.order_id}/statement" not in wang.ask(f"/admin/orders/{things.order_id}").text
+    assert wang.ask(f"/admin/accounts/nobody/statements/{month}/csv").status == 404
+    assert wang.ask(f"/admin/accounts/{things.account_id}/statements/{month}/exe").status == 404
+
+
+def test_a_page_that_answers_a_form_leads_to_the_page_that_sent_it(
+    service: Service, things: Things, wang: Client
+) -> None:
+    place = things.path("/admin/apps/{app_id}/keys")
+    form = {"csrf": wang.ask(place).csrf, "password": "wrong"}
+    action, here = f"{place}/{things.key_id}/reveal", f"http://127.0.0.1:{service.port}"
+    inside = ((f"{place}?x=1&lang=en", f"{place}?x=1&amp;lang=en"), ("/admin", "/admin?lang=en"))
+    pages = [(f"{here}{page}", leads) for page, leads in inside]
+    others = ("", "http://[", "http://evil.example/admin/x", f"{here}/administer", f"{here}/console")
+    for page, leads in (*pages, *((other, f"{action}?lang=en") for other in others)):
+        answer = wang.ask(action, form, Referer=page)
+        assert re.findall(r'href="([^"]*)" lang="en"', answer.text) == [leads]
+
+
 def test_an_invoice_is_issued_with_its_pdf_or_not_at_all(service: Service, things: Things, wang: Client) -> None:
     path, store = things.path("/admin/invoices/{invoice_id}"), service.store
     found = lambda: next(each for each in invoices.list_invoices(store) if each.id == things.invoice_id)  # noqa: E731
@@ -455,7 +544,7 @@ def test_hostile_names_stay_text(service: Service, wang: Client) -> None:
     asked = desk.do(lambda at: papers.request_invoice(at, account.id, replace(Wanted("normal", HOSTILE, 1))))
     desk.do(lambda at: papers.reject_invoice(at, asked.id, HOSTILE))
     things = Things(account.id, app.id, order.id, asked.id, "")
-    for template in (*(path for path, _, _ in SHOWN if not path.endswith("/file")), "/admin/health"):
+    for template in (*PAGES, "/admin/health"):
         hostile = urlencode(dict.fromkeys(("q", "object", "since", "account", "state", "sort", "after"), HOSTILE))
         for query in ("", f"?{hostile}"):
             page = wang.ask(things.path(template) + query)

@@ -107,6 +107,11 @@ def test_a_day_of_an_operator(desk: Callable[..., Window], shop: Shop, tmp_path:
     section(page, "账户")
     confirm(page, "开通账户", "确认开通", name="云间印刷")
     expect(page.locator(".done")).to_contain_text("账户“云间印刷”已开通")
+    confirm(page, "添加登录", "确认添加", name="yun@example.com")
+    expect(page.locator("#password")).to_be_visible()
+    assert max(window.icons()) < 30
+    window.shoot("admin-password-zh-light")
+    page.get_by_role("link", name="回到账户").click()
     confirm(page, "登记应用", "确认登记", name="校对")
     expect(page.locator(".done")).to_contain_text("应用“校对”已登记")
     app_address = page.url
@@ -146,12 +151,28 @@ def test_a_day_of_an_operator(desk: Callable[..., Window], shop: Shop, tmp_path:
     with page.expect_download() as download:
         page.get_by_role("link", name="26310000000000000017.pdf").click()
     assert Path(download.value.path()).read_bytes() == PDF
+    # A key of the app is looked at, and a notice that was given up is sent again.
+    page.goto(app_address)
+    page.get_by_role("link", name="凭证", exact=True).click()
+    key = page.locator(".keys li", has_text="AppCode")
+    expect(key).not_to_contain_text(appcode)
+    key.locator("summary", has_text="查看").click()
+    key.locator("[name=password]").fill(shop.password)
+    key.get_by_role("button", name="查看").click()
+    expect(page.locator("#fresh-identifier")).to_have_text(appcode)
+    window.shoot("admin-keys-zh-light")
+    section(page, "未送达的通知")
+    again = page.locator("details.ask-once").first
+    again.locator("summary").click()
+    again.get_by_role("button", name="确认重发").click()
+    expect(page.locator(".done")).to_contain_text("已重新发往")
     # All of it is in the audit log, done by the operator.
     section(page, "审计日志")
     expect(page.locator("h1")).to_have_text("审计日志")
     told = page.locator("tbody tr").filter(has_text="operator").locator("td:nth-child(3)").all_inner_texts()
+    told = [each.split()[-1] for each in told]
     for action in ("account.create", "app.create", "order.place", "order.pay", "package.create", "package.grant",
-                   "app.change", "invoice.issue", "invoice.attach"):  # fmt: skip
+                   "app.change", "invoice.issue", "invoice.attach", "key.reveal", "delivery.retry"):  # fmt: skip
         assert action in told
     assert ledger.check(store).differences == ()
     store.close()
@@ -193,6 +214,7 @@ def test_every_page_fits_and_is_accessible(desk: Callable[..., Window], width: i
         page.goto(f"{window.address}{path.partition('?')[0]}?lang={language}")
         set_open(page, "details.ask-once, .numbers-of", "true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert max(window.icons()) < 30, path
         found = [each for each in axe.run(page).response["violations"] if each["impact"] in {"serious", "critical"}]
         assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found] == [], path
         set_open(page, "details", "false")

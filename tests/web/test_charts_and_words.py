@@ -12,11 +12,12 @@ import pytest
 import ziyan
 from ziyan.metering.store.usage import Total
 from ziyan.metering.times import HOUR_MS
+from ziyan.web.admin.deeds import DEEDS, deed
 from ziyan.web.charts import HEIGHT, MOST_SERIES, WIDTH, Chart, Point, nice
 from ziyan.web.console.figures import Time, by_app, by_hour_of_day, by_outcome
-from ziyan.web.plain_words import of_outcome
+from ziyan.web.plain_words import of_outcome, outcome_name
 from ziyan.web.rendering import Visit
-from ziyan.web.spoken import spoken
+from ziyan.web.spoken import spoken, why_not_sent
 
 HERE = Visit("en", "http://127.0.0.1", "/console/usage")
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -24,7 +25,7 @@ ZONE = ZoneInfo("Asia/Shanghai")
 
 @pytest.mark.parametrize(
     ("most", "top"),
-    [(0, 2), (1, 2), (2, 2), (3, 4), (5, 5), (5.5, 6), (7, 8), (9, 10), (10, 10), (11, 20), (41, 50), (999, 1000)],
+    [(0, 2), (1, 2), (2, 2), (3, 4), (5, 6), (5.5, 6), (7, 8), (9, 10), (10, 10), (11, 20), (41, 50), (999, 1000)],
 )
 def test_the_scale_is_round_and_no_lower_than_what_is_shown(most: float, top: float) -> None:
     assert nice(most) == top
@@ -112,13 +113,31 @@ def test_what_the_desk_refuses_is_said_in_chinese() -> None:
     assert spoken("Something new") == ("Something new", "Something new")
 
 
+def test_why_a_notice_did_not_arrive_is_said_in_chinese() -> None:
+    assert why_not_sent("status 502") == ("对方回答的状态码是 502", "status 502")
+    assert why_not_sent("something new") == ("something new", "something new")
+
+
+def test_every_deed_of_the_audit_log_has_words() -> None:
+    code = "\n".join(path.read_text("utf-8") for path in (Path(ziyan.__file__).parent / "metering").glob("*.py"))
+    kinds = "account|app|key|order|item|package|invoice|target|login|token|delivery"
+    assert set(re.findall(rf'"((?:{kinds})\.(?!pdf)[a-z]+)"', code)) == set(DEEDS)
+    assert deed("order.pay") == ("确认付款", "Marked an order paid")
+    assert deed("never heard of") == ("never heard of", "never heard of")
+
+
+def test_code_in_words_is_marked_where_it_can_be() -> None:
+    assert of_outcome("fetch_failed").what == ("无法下载 `url` 处的图片", "The picture at `url` could not be fetched")
+    assert outcome_name("fetch_failed") == ("无法下载 url 处的图片", "The picture at url could not be fetched")
+
+
 def test_every_sentence_of_the_list_is_still_said_somewhere() -> None:
     """By its words before the first thing that changes."""
-    from ziyan.web.spoken import _SENTENCES
+    from ziyan.web.spoken import _NOT_SENT, _SENTENCES
 
     modules = [path for path in Path(ziyan.__file__).parent.rglob("*.py") if path.name != "spoken.py"]
     code = re.sub(r'"\s*\n\s*f?"', "", "\n".join(path.read_text("utf-8") for path in modules))
-    for pattern, chinese in _SENTENCES:
+    for pattern, chinese in (*_SENTENCES, *_NOT_SENT):
         words = re.split(r"\\S|\(|\\\.|\.\*|[0-9]", pattern)[0].strip("' ")
         assert len(words) < 4 or words in code, pattern
         assert re.search("[\u4e00-\u9fff]", chinese)

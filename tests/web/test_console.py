@@ -11,14 +11,14 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import select
 
-from tests.api.conftest import Service, service, service_with, shared_service
+from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh
 from tests.web.shop import COMPANY, Shop, furnished
 from ziyan.metering import apps, inbox
 from ziyan.metering.credentials import credentials
 from ziyan.metering.ledger import check
-from ziyan.metering.packages import list_packages
+from ziyan.metering.packages import grant, list_packages
 from ziyan.metering.store import audit, schema
 from ziyan.metering.store.slices import Asked
 from ziyan.metering.usage import totals
@@ -26,7 +26,7 @@ from ziyan.web import signing_in
 from ziyan.web.console.routes import console_routes
 from ziyan.web.rooms import Room
 
-__all__ = ["service", "service_with", "shared_service"]
+__all__ = ["service", "service_with"]
 
 NAMES = iter(f"company{number}@example.com" for number in range(1000))
 EVIL = "<script>alert(1)</script>"
@@ -37,6 +37,11 @@ def patient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signing_in.Rate, "wait", lambda *_: 0)
         yield
+
+
+@pytest.fixture(scope="module")
+def shared_service(both_services: Service) -> Service:
+    return both_services
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +344,7 @@ def test_no_route_shows_or_changes_what_is_anothers(service: Service, shop: Shop
         "url": "https://x.example",
     }
     asked = 0
-    for route in console_routes(Room.__new__(Room), None):  # type: ignore[arg-type]
+    for route in console_routes(Room.__new__(Room)):
         path = route.path.format(**theirs)  # type: ignore[attr-defined]
         for page in (stranger.ask(path), stranger.ask(f"{path}?app={theirs['app_id']}"), stranger.ask(path, form)):
             asked += 1
@@ -356,7 +361,7 @@ def test_no_route_shows_or_changes_what_is_anothers(service: Service, shop: Shop
 def test_what_is_asked_for_by_nobody_leads_to_the_sign_in(service: Service, shop: Shop) -> None:
     theirs = {**ids_of(service, shop)}
     nobody = Client(service.port)
-    for route in console_routes(Room.__new__(Room), None):  # type: ignore[arg-type]
+    for route in console_routes(Room.__new__(Room)):
         path = route.path.format(**theirs)  # type: ignore[attr-defined]
         for page in (nobody.ask(path), nobody.ask(path, {"csrf": ""})):
             assert page.status in {303, 405}
@@ -382,3 +387,22 @@ def test_an_account_without_anything_is_told_what_to_do(service: Service) -> Non
     assert "还没有订单" in client.ask("/console/orders").plain
     assert "还没有申请过发票" in client.ask("/console/invoices").plain
     assert "没有失败的调用" in client.ask("/console/calls").plain
+
+
+def test_an_account_that_may_call_and_never_did_is_told_how(service: Service) -> None:
+    login = buyer_login(service.store, next(NAMES))
+    app = operator(service.store).do(lambda desk: apps.create_app(desk, "new", account_id=login.account_id))
+    client = signed_in(service, login.name)
+    assert "快速开始" not in client.ask("/console").plain
+    grant(service.store, app.id, 5)
+    page = client.ask("/console")
+    assert "还没有调用过" in page.plain
+    assert client.ask(re.findall(r'href="(/docs/[^"]+)">快速开始', page.text)[0]).status == 200
+
+
+def test_the_amount_of_an_invoice_is_that_of_the_order_it_is_for(service: Service, buyer: Client, shop: Shop) -> None:
+    offered = re.compile(r'name="amount" value="([\d.]+)"')
+    left = offered.findall(buyer.ask("/console/invoices").text)
+    of_order = offered.findall(buyer.ask(f"/console/invoices?order={shop.orders[0].id}").text)
+    assert left == offered.findall(buyer.ask("/console/invoices?order=nothing").text)
+    assert float(of_order[0]) <= float(left[0])

@@ -16,7 +16,6 @@ from playwright.sync_api import Page, expect
 from tests.api.conftest import Service as Shelf
 from tests.api.conftest import start_service
 from tests.desk import operator
-from tests.metering.conftest import postgresql_database
 from tests.people import buyer_login, fresh
 from tests.test_serve import Service
 from tests.web.conftest import DESK, PHONE, Window
@@ -30,8 +29,6 @@ from ziyan.metering.store import Store
 from ziyan.metering.store.sales import Item
 from ziyan.settings import Settings
 from ziyan.web import signing_in
-
-__all__ = ["postgresql_database"]
 
 Look = Callable[..., Window]
 NAME = "li@example.com"
@@ -78,12 +75,18 @@ def test_every_page_fits_and_can_be_used_by_everybody(
     window = look(width, shelf, color_scheme=scheme)
     page = window.open(f"/signin?lang={language}")
     assert serious(page) == []
+    page.fill("#name", NAME)
+    page.fill("#password", "wrong")
+    page.keyboard.press("Enter")
+    expect(page.locator(".wrong")).to_be_visible()
+    assert max(window.icons()) < 30
     window.shoot(f"signin-{language}-{scheme}")
     sign_in(window, NAME, fresh().text, f"?lang={language}")
     for path in (*PAGES, f"/console/orders/{shelf.shop.orders[1].id}"):
         window.open(path)
         assert serious(page) == [], path
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        assert max(window.icons()) < 30, path
         shown = path.replace(shelf.shop.orders[1].id, "one").removeprefix("/console")
         name = re.sub(r"\W+", "-", shown).strip("-") or "overview"
         window.shoot(f"console-{name}-{language}-{scheme}")

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from tests.api.conftest import Service, service, service_with, shared_service
+from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh, operator_login
 from ziyan.api.rates import Rate
@@ -17,7 +17,7 @@ from ziyan.metering.logins import Login
 from ziyan.web import signing_in
 from ziyan.web.rendering import CONTENT_POLICY
 
-__all__ = ["service", "service_with", "shared_service"]
+__all__ = ["service", "service_with"]
 
 NAMES = iter(f"buyer{number}@example.com" for number in range(1000))
 CHOSEN = "a long and quiet password"
@@ -30,6 +30,11 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Rate, "wait", lambda self, caller, rate=None: 0 if caller == "127.0.0.1" else admit(self, caller, rate)
     )
+
+
+@pytest.fixture(scope="module")
+def shared_service(both_services: Service) -> Service:
+    return both_services
 
 
 @pytest.fixture
@@ -143,15 +148,24 @@ def test_nothing_tells_names_that_exist(service: Service, client: Client, login:
     assert answers.pop()[0] == 422
 
 
-def test_guessing_is_slow_also_for_the_right_password(
-    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def guarded(service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> Service:
+    """A service of its own that counts tries, behind a proxy that says where each comes from; no time passes."""
     monkeypatch.undo()
     monkeypatch.setattr(signing_in, "Rate", partial(Rate, clock=lambda: 0.0))
-    service = service_with()
-    login, client = buyer_login(service.store, "li"), Client(service.port)
+    monkeypatch.setattr(signing_in, "NAME_TRIES_AT_ONCE", 20)  # each is the work of a password
+    return service_with(trusted_proxies="127.0.0.1")
+
+
+def guess(client: Client, name: str, password: str, address: str) -> Page:
+    csrf = client.ask("/signin").csrf
+    return client.ask("/signin", {"csrf": csrf, "name": name, "password": password}, x_forwarded_for=address)
+
+
+def test_guessing_is_slow_also_for_the_right_password(guarded: Service) -> None:
+    login, client = buyer_login(guarded.store, "li"), Client(guarded.port)
     for name in ("li", "nobody"):
-        for _ in range(signing_in.NAME_TRIES_AT_ONCE - 1):
+        for _ in range(signing_in.PLACE_TRIES_AT_ONCE - 1):
             assert client.sign_in(name, "wrong").status == 422
     assert client.sign_in(login.name, "wrong").status == 422
     page = client.sign_in(login.name, fresh().text)
@@ -163,14 +177,84 @@ def test_guessing_is_slow_also_for_the_right_password(
     assert client.sign_in("somebody", "wrong").headers["retry-after"] == str(signing_in.ADDRESS_SECONDS)
 
 
-def test_space_around_a_name_makes_no_further_tries(
-    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr(signing_in, "Rate", partial(Rate, clock=lambda: 0.0))
-    service = service_with()
-    login, client = buyer_login(service.store, "li"), Client(service.port)
-    for number in range(signing_in.NAME_TRIES_AT_ONCE):
+def test_guesses_from_elsewhere_do_not_keep_the_owner_out(guarded: Service) -> None:
+    login, owner = buyer_login(guarded.store, "li"), Client(guarded.port)
+    assert came_in(guess(owner, login.name, fresh().text, "192.0.2.1"))
+    stranger = Client(guarded.port)
+    while guess(stranger, login.name, "wrong", "198.51.100.1").status == 422:
+        pass
+    # One address has used up its own tries alone: others, also unknown ones, are let in.
+    newcomer = Client(guarded.port)
+    assert came_in(guess(newcomer, login.name, fresh().text, "203.0.113.1"))
+    # Many addresses together use up those of the name, for everybody but browsers that it was signed in with.
+    made = 0
+    while guess(stranger, login.name, "wrong", f"198.51.100.{2 + made // 5}").status == 422:
+        made += 1
+    assert made == signing_in.NAME_TRIES_AT_ONCE - signing_in.PLACE_TRIES_AT_ONCE - 2
+    assert guess(Client(guarded.port), login.name, fresh().text, "192.0.2.1").status == 429
+    for browser, address in ((owner, "192.0.2.1"), (newcomer, "192.0.2.200")):
+        browser.cookies.pop("ziyan_session")
+        assert came_in(guess(browser, login.name, fresh().text, address))
+
+
+def test_a_browser_is_known_under_the_name_it_was_signed_in_with_alone(guarded: Service) -> None:
+    login, owner = buyer_login(guarded.store, "li"), Client(guarded.port)
+    mine = buyer_login(guarded.store, "mallory")
+    assert came_in(guess(owner, mine.name, fresh().text, "192.0.2.1"))
+    known = owner.cookies["ziyan_known"]
+    owner.cookies.pop("ziyan_session")
+    mark, _, proof = known.partition(".")
+    for made in range(signing_in.NAME_TRIES_AT_ONCE):
+        owner.cookies["ziyan_known"] = (known, f"{mark}x.{proof}", "", ".", "x" * 99)[made % 5]
+        assert guess(owner, login.name, "wrong", f"192.0.2.{10 + made // 5}").status == 422
+    for planted in (known, f".{proof}", f"{mark}.", "."):
+        owner.cookies["ziyan_known"] = planted
+        assert guess(owner, login.name, fresh().text, "192.0.2.99").status == 429
+
+
+def test_a_known_browser_guesses_no_faster(guarded: Service) -> None:
+    login, owner = buyer_login(guarded.store, "li"), Client(guarded.port)
+    assert came_in(guess(owner, login.name, fresh().text, "192.0.2.1"))
+    owner.cookies.pop("ziyan_session")
+    for made in range(signing_in.PLACE_TRIES_AT_ONCE):
+        assert guess(owner, login.name, "wrong", f"192.0.2.{10 + made}").status == 422
+    assert guess(owner, login.name, fresh().text, "192.0.2.99").status == 429
+
+
+def test_a_stolen_session_guesses_no_password_and_guesses_at_the_door_hide_no_keys(guarded: Service) -> None:
+    login, owner = buyer_login(guarded.store, "li"), Client(guarded.port)
+    stranger = Client(guarded.port)
+    assert came_in(guess(owner, login.name, fresh().text, "192.0.2.1"))
+    while guess(stranger, login.name, "wrong", "192.0.2.2").status == 422:
+        pass
+    change = {"new": CHOSEN, "again": CHOSEN}
+    for _ in range(signing_in.PLACE_TRIES_AT_ONCE):
+        assert "密码不对" in owner.send("/password", "/password", password="wrong", **change).plain
+    assert "次数太多" in owner.send("/password", "/password", password=fresh().text, **change).plain
+
+
+def test_signing_in_ends_the_session_that_the_browser_held(service: Service, client: Client, login: Login) -> None:
+    client.sign_in(login.name, fresh().text)
+    held = client.cookies["ziyan_session"]
+    elsewhere, other = Client(client.port), buyer_login(service.store, next(NAMES))
+    elsewhere.sign_in(login.name, fresh().text)
+    thief = Client(client.port, {"ziyan_session": held})
+    assert thief.ask("/console").status == 200
+    # Somebody else signs in with this browser, from a page that was open before.
+    visitor = Client(client.port)
+    csrf = visitor.ask("/signin").csrf
+    visitor.cookies["ziyan_session"] = held
+    assert came_in(visitor.ask("/signin", {"csrf": csrf, "name": other.name, "password": "wrong"})) is False
+    assert thief.ask("/console").status == 200
+    assert came_in(visitor.ask("/signin", {"csrf": csrf, "name": other.name, "password": fresh().text}))
+    assert thief.ask("/console").status == 303
+    assert visitor.ask("/console").status == 200
+    assert elsewhere.ask("/console").status == 200
+
+
+def test_space_around_a_name_makes_no_further_tries(guarded: Service) -> None:
+    login, client = buyer_login(guarded.store, "li"), Client(guarded.port)
+    for number in range(signing_in.PLACE_TRIES_AT_ONCE):
         padding = "\t" * number + " " * (300 - number)
         assert client.sign_in(f"{padding[:number]}{login.name}{padding}x", "wrong").status == 422
     assert client.sign_in(login.name, fresh().text).status == 429

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Query
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
 from ziyan.api.doors import Visitor, needs
-from ziyan.api.parameters import Identifier, Paging, Said, Text
+from ziyan.api.parameters import DeliveryState, Identifier, Paging, Said, Text, listed
 from ziyan.errors import ConflictError
 from ziyan.metering import inbox
 from ziyan.metering.notices import send_test_in
 from ziyan.metering.store import lists
+from ziyan.metering.store.notices import deliveries_page
 from ziyan.metering.tokens import Scope
-from ziyan.metering.views import Listed, NoticeView, SecretTargetView, TargetView
+from ziyan.metering.views import DeliveryView, Listed, NoticeView, SecretTargetView, TargetView
 
 router = APIRouter()
 
@@ -98,3 +99,20 @@ async def remove_target(visitor: Owner, target_id: Identifier) -> TargetView:
     return TargetView.of(
         await visitor.change(lambda desk: inbox.remove_target(desk, visitor.own_account_id, target_id))
     )
+
+
+@router.get("/deliveries")
+async def list_deliveries(
+    visitor: Reader,
+    asked: Paging,
+    state: Annotated[DeliveryState | None, Query(description="Only in this state")] = None,
+) -> Listed[DeliveryView]:
+    """List how notices fare on their way to targets, newest first."""
+    found = await visitor.read(lambda desk: deliveries_page(desk.connection, asked, visitor.own_account_id, state))
+    return listed(DeliveryView, found)
+
+
+@router.post("/deliveries/{delivery_id}/retry")
+async def retry_delivery(visitor: Owner, delivery_id: Identifier) -> DeliveryView:
+    """Send a notice again that was given up on its way to a target."""
+    return DeliveryView.of(await visitor.change(lambda desk: inbox.retry_delivery(desk, delivery_id)))

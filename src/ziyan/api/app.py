@@ -19,12 +19,14 @@ from ziyan.api.management import add_management
 from ziyan.api.marketplace import Marketplace, not_found
 from ziyan.api.metrics import add_metrics
 from ziyan.api.native import Native
+from ziyan.api.native_request import offered
 from ziyan.api.notifying import sending
 from ziyan.api.openapi import document
 from ziyan.api.rates import Rates
 from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
+from ziyan.ocr.types import ModelName
 from ziyan.settings import Settings
 from ziyan.web.admin.watch import Pulse
 from ziyan.web.pages import add_pages
@@ -50,7 +52,9 @@ def create_app(settings: Settings, engine: Engine, store: Store) -> FastAPI:
     app.router.routes.append(Route("/ocr", marketplace, name="ocr"))
     add_management(app, settings, store)  # before the native API, which answers for all other paths under /v1
     app.router.routes.append(Route("/v1/{path:path}", Native(*shared), name="native"))
-    app.add_api_route("/openapi.json", openapi, methods=["GET", "HEAD"], response_class=JSONResponse)
+    app.add_api_route(
+        "/openapi.json", partial(openapi, offered(settings)), methods=["GET", "HEAD"], response_class=JSONResponse
+    )
     add_pages(app, settings, store, marketplace, calls.memory, pulse)
     add_health(app, engine, store)
     add_metrics(app, calls.metrics, engine, lambda: calls.memory.taken)
@@ -72,6 +76,6 @@ async def _lifespan(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def openapi() -> JSONResponse:
+async def openapi(models: tuple[ModelName, ...]) -> JSONResponse:
     """What of the service OpenAPI can say."""
-    return JSONResponse(document())
+    return JSONResponse(document(models))

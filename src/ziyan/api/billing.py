@@ -76,7 +76,9 @@ class Billing:
         self.recorder = Recorder(store, usage_days=settings.usage_days)
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
 
-    async def billed(self, request: Request, caller: Caller, work: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def billed(
+        self, request: Request, caller: Caller, work: Callable[[], Awaitable[Answer]], *, shape: str = ""
+    ) -> Answer:
         """Hold one call while ``work`` makes the answer, and bill it with it.
 
         A call with an Idempotency-Key that was answered before gets that answer, and costs nothing.
@@ -85,6 +87,8 @@ class Billing:
             request: The call.
             caller: Who makes it.
             work: Makes the answer that is to be billed; what it raises is free.
+            shape: What kind of answer it is, where headers choose between several: with the same Idempotency-Key one
+                of another kind is another request.
 
         Raises:
             QuotaError: No call is left.
@@ -94,7 +98,7 @@ class Billing:
             StoreError: The database is away.
         """
         call = request.call
-        place = await self._place(request, caller)
+        place = await self._place(request, caller, shape)
         async with self._turn(place):
             if place is not None:
                 if (kept := await self._kept(place, call.request_id)) is not None:
@@ -152,9 +156,9 @@ class Billing:
     def _lapses(self) -> int:
         return now_ms() + round(self._deadline * 1000) + _MARGIN_MS
 
-    async def _place(self, request: Request, caller: Caller) -> Slot | None:
+    async def _place(self, request: Request, caller: Caller, shape: str) -> Slot | None:
         key = request.headers.get("idempotency-key", "").strip()
-        return answers.slot(self._store, caller.app.id, key, await _body_hash(request)) if key else None
+        return answers.slot(self._store, caller.app.id, key, await _fingerprint(request, shape)) if key else None
 
     @asynccontextmanager
     async def _turn(self, place: Slot | None) -> AsyncIterator[None]:
@@ -213,16 +217,17 @@ def _settlement(call: Call, answer: Answer) -> Settlement:
     )
 
 
-async def _body_hash(request: Request) -> bytes:
-    """Of what a call asks for: its path, its body, and its query but for what signs in.
+async def _fingerprint(request: Request, shape: str) -> bytes:
+    """Hash of what a call asks for: its path, the kind of answer, its body, and its query but for what signs in.
 
     Of a multipart body its parts: a client makes up another boundary each time it sends the same.
     """
     query = sorted(item for item in request.query.items() if item[0].lower() not in _SIGN_IN_NAMES)
+    asked = b"\0".join((request.path + shape.encode(), repr(query).encode(), b""))
     content = await request.content()
 
     def digest() -> bytes:
-        whole = hashlib.sha256(request.path + b"\0" + repr(query).encode() + b"\0")
+        whole = hashlib.sha256(asked)
         parts = parts_of(request.headers.get("content-type", ""), content)
         for part in parts:
             whole.update(repr((part.name, part.is_file, len(part.content))).encode() + b"\0")

@@ -14,7 +14,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan import __version__
-from ziyan.api import account, account_notices, account_papers, admin, admin_papers, admin_sales, admin_tokens
+from ziyan.api import (
+    account,
+    account_notices,
+    account_papers,
+    admin,
+    admin_notices,
+    admin_papers,
+    admin_sales,
+    admin_tokens,
+)
 from ziyan.api.doors import Door
 from ziyan.api.headers import new_request_id
 from ziyan.api.problem_json import RESPONSES, add_problems, problem
@@ -33,7 +42,7 @@ ACCOUNT: Final = "/v1/account"
 
 def add_management(app: FastAPI, settings: Settings, store: Store) -> None:
     """Add both, each with a document of its own at its ``/openapi.json``."""
-    routers = (admin.router, admin_sales.router, admin_papers.router, admin_tokens.router)
+    routers = (admin.router, admin_sales.router, admin_papers.router, admin_notices.router, admin_tokens.router)
     for path, title, some, buyers in (
         (ADMIN, "Ziyan: operators", routers, False),
         (ACCOUNT, "Ziyan: buyers", (account.router, account_papers.router, account_notices.router), True),

@@ -12,14 +12,14 @@ from starlette.types import Receive, Scope, Send
 from ziyan.api.body import Body
 from ziyan.api.calls import Call, Calls
 from ziyan.api.headers import Answer
-from ziyan.api.native_answers import failure, options, success, told
+from ziyan.api.native_answers import failure, options, shape_of, success, told
 from ziyan.api.native_request import (
     MAX_BODY_BYTES,
     MAX_PICTURE_BYTES,
     MAX_URL_CHARS,
     Wanted,
     choose_media_type,
-    model_names,
+    offered,
     parse_wanted,
 )
 from ziyan.api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, ProblemError
@@ -29,7 +29,6 @@ from ziyan.api.signin import Caller, require_app
 from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
-from ziyan.ocr.models import MODELS
 from ziyan.ocr.types import ALL_FORMATS, ImageLimits, Page
 from ziyan.settings import Settings
 
@@ -51,7 +50,7 @@ class Native:
         self._calls = calls
         self._rates = rates
         self._proxies = settings.proxy_networks
-        self._models = model_names(settings.model, MODELS[settings.model].draft)
+        self._models = offered(settings)
         memory = settings.body_memory << 20  # what could never have room is too large rather than busy
         self._max_body_bytes = min(MAX_BODY_BYTES, memory)
         self._max_fetched_bytes = min(MAX_PICTURE_BYTES, memory)
@@ -82,15 +81,16 @@ class Native:
         self._rates.address.admit(address_block(request.address))
         app = await require_app(self._store, self._settings, request, admit=self._rates.admit_app, bearer=True)
 
+        media_type = choose_media_type(request.headers.get("accept", ""))
+
         async def read() -> Answer:
-            media_type = choose_media_type(request.headers.get("accept", ""))
             wanted = await self._wanted(request)
             page = await body.while_connected(self._read(request, wanted))
             total = (time.perf_counter() - call.started) * 1000
             timings = {"receive": body.receive_ms, **call.stages, "total": total}
             return success(page, media_type, call.request_id, timings)
 
-        return await self._calls.billing.billed(request, Caller(app), read)
+        return await self._calls.billing.billed(request, Caller(app), read, shape=shape_of(media_type))
 
     async def _wanted(self, request: Request) -> Wanted:
         content_type, content = request.headers.get("content-type", ""), await request.content()

@@ -39,6 +39,11 @@ def success(page: Page, media_type: str, request_id: str, timings: Mapping[str, 
     return Answer(200, JSON.encode(), _json(page_json(page, request_id, timings)))
 
 
+def shape_of(media_type: str) -> str:
+    """What an answer of this kind adds to the fingerprint of a call: nothing, where it is the usual one."""
+    return "" if media_type == JSON else media_type
+
+
 def told(answer: Answer, request_id: str) -> Answer:
     """An answer with what is known only once the call has ended: what it cost, and what is left.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 from ziyan.api.body import LARGEST_BODY_BYTES
 from ziyan.api.form import Form, is_json_object, parse_body
@@ -22,7 +22,9 @@ from ziyan.api.problems import (
 from ziyan.api.refusals import CheckError
 from ziyan.api.upload import decode_img
 from ziyan.errors import ImageTooLargeError
+from ziyan.ocr.models import MODELS
 from ziyan.ocr.types import Detail, ImageLimits, ModelName, Order, ReadOptions
+from ziyan.settings import Settings
 
 #: Largest picture, however it comes.
 MAX_PICTURE_BYTES: Final = 20_000_000
@@ -190,6 +192,8 @@ def _shown(name: str) -> str:
     return re.sub(r"[^\w.-]", "?", name[:40])
 
 
-def model_names(default: str, draft: str | None) -> tuple[ModelName, ...]:
+def offered(settings: Settings) -> tuple[ModelName, ...]:
     """Models that callers may name: what every reading process has loaded anyway, the usual one first."""
-    return cast("tuple[ModelName, ...]", tuple(dict.fromkeys(filter(None, (default, draft)))))
+    wanted = (settings.model, *settings.further_models)
+    drafts = (draft for name in wanted if (draft := MODELS[name].draft))
+    return tuple(dict.fromkeys((*wanted, *drafts)))

@@ -7,6 +7,7 @@ What OpenAPI cannot say of ``/ocr`` stays in ``docs/contract.md``: status 666 (i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ziyan import __version__
@@ -61,8 +62,12 @@ def gateway_rows() -> list[GatewayError]:
     return [*rows, wrong_path("GET", b"/x"), bad_signature("")]
 
 
-def document() -> dict[str, Any]:
-    """The whole document; a new one for each call."""
+def document(models: Sequence[str] = ()) -> dict[str, Any]:
+    """The whole document; a new one for each call.
+
+    Args:
+        models: Those that a service offers, its own choice first; none says what any service may offer.
+    """
     return {
         "openapi": VERSION,
         "info": {
@@ -74,7 +79,7 @@ def document() -> dict[str, Any]:
                 "识别图片中的文字。`/ocr` 的一切细节以 docs/contract.md 为准。",
             ),
         },
-        "paths": {"/ocr": {"post": _operation()}, "/v1/ocr": openapi_native.path_item()},
+        "paths": {"/ocr": {"post": _operation()}, "/v1/ocr": openapi_native.path_item(models)},
         "components": {
             "securitySchemes": {
                 scheme: {"type": "apiKey", "in": place, "name": name, "description": description}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ziyan.api.native_request import CHOICES, JSON, MAX_PICTURE_BYTES, MAX_URL_CHARS, TEXT
@@ -16,9 +17,9 @@ _LIMIT: Final = f"{MAX_PICTURE_BYTES:,}"
 #: Options: English, Chinese, and what each value means where there are several.
 _OPTIONS: Final = {
     "model": (
-        "Weights that read: `tiny` is the fastest, `medium` the most accurate. Which are offered, the service says; "
+        "Weights that read: `tiny` is the fastest, `medium` the most accurate. Those of this service are listed; "
         "its own choice if left out.",
-        "识别所用的模型：`tiny` 最快，`medium` 最准。可用的模型由服务决定；不传则用服务的默认模型。",
+        "识别所用的模型：`tiny` 最快，`medium` 最准。这里列出本服务可选的模型；不传则用服务的默认模型。",
     ),
     "orientation": (
         "`auto` turns pages that lie on their side or upside down; `none` leaves them as they are.",
@@ -48,6 +49,12 @@ _URL: Final = (
     f"Public http or https address of the picture, at most {MAX_URL_CHARS:,} characters.",
     f"图片的公开 http 或 https 地址，不超过 {MAX_URL_CHARS:,} 个字符。",
 )
+_KEY: Final = (
+    "A text of your own for each picture. The same request with it within 24 hours gets the same answer and is not "
+    "billed again; another picture, other options or another `Accept` is `idempotency_key_reused`.",
+    "每张图片自取一个值。24 小时内用同一个值重发同一请求，得到同样的回答且不再计费；"
+    "图片、选项或 `Accept` 不同则返回 `idempotency_key_reused`。",
+)
 
 
 def said(english: str, chinese: str) -> dict[str, str]:
@@ -55,8 +62,12 @@ def said(english: str, chinese: str) -> dict[str, str]:
     return {"description": english, "x-description-zh": chinese}
 
 
-def path_item() -> dict[str, Any]:
-    """The path ``/v1/ocr``; a new one for each call."""
+def path_item(models: Sequence[str] = ()) -> dict[str, Any]:
+    """The path ``/v1/ocr``; a new one for each call.
+
+    Args:
+        models: As of ``openapi.document``.
+    """
     return {
         "post": {
             "operationId": "read",
@@ -71,10 +82,11 @@ def path_item() -> dict[str, Any]:
             ),
             "security": [{"appcode": []}, {"bearer": []}, {"appkey": [], "signature": []}],
             "parameters": [
-                {"name": name, "in": "query", **said(*texts), "schema": _option_schema(name)}
+                {"name": name, "in": "query", **said(*texts), "schema": _option_schema(name, models)}
                 for name, texts in (*_OPTIONS.items(), ("url", _URL))
-            ],
-            "requestBody": {"required": False, "content": _bodies()},
+            ]
+            + [{"name": "Idempotency-Key", "in": "header", **said(*_KEY), "schema": {"type": "string"}}],
+            "requestBody": {"required": False, "content": _bodies(models)},
             "responses": {"200": _success(), **_problems()},
         }
     }
@@ -213,17 +225,19 @@ def _problem() -> dict[str, Any]:
     }
 
 
-def _option_schema(name: str) -> dict[str, Any]:
+def _option_schema(name: str, models: Sequence[str] = ()) -> dict[str, Any]:
     if name == "url":
         return {"type": "string", "maxLength": MAX_URL_CHARS}
     if name == "min_score":
         return {**_SCORE, "default": 0.5}
-    default = {} if name == "model" else {"default": CHOICES[name][0]}
-    return {"enum": list(CHOICES[name]), **default}
+    choices = CHOICES[name]
+    if name == "model":
+        return {"enum": list(models), "default": models[0]} if models else {"enum": list(choices)}
+    return {"enum": list(choices), "default": choices[0]}
 
 
-def _bodies() -> dict[str, Any]:
-    options = {name: {**_option_schema(name), **said(*texts)} for name, texts in _OPTIONS.items()}
+def _bodies(models: Sequence[str]) -> dict[str, Any]:
+    options = {name: {**_option_schema(name, models), **said(*texts)} for name, texts in _OPTIONS.items()}
     url = {"url": {**_option_schema("url"), **said(*_URL)}}
     binary = {"schema": {"type": "string", "format": "binary", **said(*_FILE)}}
     as_json = {"type": "object", "properties": {"image": {"type": "string", **said(*_IMAGE)}, **url, **options}}

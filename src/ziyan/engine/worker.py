@@ -129,7 +129,8 @@ def main(line: socket.socket, stop: ctypes.c_uint64, config: ReaderConfig, facto
     readers = _Readers(config, factory)
     with line, line.makefile("rb") as calls, contextlib.suppress(ConnectionError):
         try:
-            readers.get(config.model)
+            for model in (config.model, *config.also):
+                readers.get(model)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, start() has to hear of it
@@ -144,7 +145,7 @@ def main(line: socket.socket, stop: ctypes.c_uint64, config: ReaderConfig, facto
 
 
 class _Readers:
-    """The readers of one process: the configured one, and others once a call names them."""
+    """The readers of one process: the configured ones, and others once a call names them."""
 
     def __init__(self, config: ReaderConfig, factory: ReaderFactory) -> None:
         self._config = config

@@ -27,8 +27,9 @@ from ziyan.metering.store.apps import Account
 from ziyan.metering.store.schema import usage_events, usage_rollups
 from ziyan.metering.times import HOUR_MS, now_ms
 
-#: Account and app → how it calls, and whether it buys in time.
-CUSTOMERS: Final = (
+#: Account and app, how it calls, and whether it buys in time.
+Customer = tuple[str, str, Caller, bool]
+CUSTOMERS: Final[tuple[Customer, ...]] = (
     ("青木档案数字化有限公司", "档案扫描流水线", Caller(30, 1.8, 0.9, around_the_clock=True), True),
     ("青木档案数字化有限公司", "质检抽样", Caller(4, 1.3), True),
     ("云杉教育科技", "拍照搜题", Caller(22, 3.0, 1.6), True),
@@ -72,13 +73,21 @@ class Filled:
     password: str = field(repr=False)
 
 
-def fill(store: Store, *, calls: int, seed: int = 1, told: Callable[[int], None] = lambda _made: None) -> Filled:
+def fill(
+    store: Store,
+    *,
+    calls: int,
+    seed: int = 1,
+    customers: Sequence[Customer] = CUSTOMERS,
+    told: Callable[[int], None] = lambda _made: None,
+) -> Filled:
     """Fill an empty database with a year that ends now.
 
     Args:
         store: The database.
         calls: How many there are to be; more than some hundred, so that every app makes some.
         seed: Of everything but credentials.
+        customers: Who calls; as many as there are in ``CUSTOMERS``.
         told: Called with the number of calls that are stored, now and then.
 
     Raises:
@@ -86,13 +95,13 @@ def fill(store: Store, *, calls: int, seed: int = 1, told: Callable[[int], None]
         StoreError: It is away.
     """
     now = now_ms()
-    callers = [caller for _, _, caller, _ in CUSTOMERS]
+    callers = [caller for _, _, caller, _ in customers]
     traffic = Traffic(callers, now=now, zone=store.zone, calls=calls, seed=seed)
-    clients = store.transact(lambda connection: _open(connection, store, traffic), write=True)
+    clients = store.transact(lambda connection: _open(connection, store, traffic, customers), write=True)
     catalogue.ensure_catalogue(store)
     items, counts = catalogue.list_items(store), traffic.counts.sum(axis=1).tolist()
     year = _Year(store, traffic, clients, day_starts(traffic.starts, now, store.zone))
-    for place, (count, (_, _, _, prompt)) in enumerate(zip(counts, CUSTOMERS, strict=True)):
+    for place, (count, (_, _, _, prompt)) in enumerate(zip(counts, customers, strict=True)):
         year.buyers.append(Buyer(place, fitting(count, items), traffic.starts, year.shelf, prompt=prompt))
     made = 0
     for week in traffic.weeks():
@@ -107,17 +116,17 @@ def fill(store: Store, *, calls: int, seed: int = 1, told: Callable[[int], None]
     return Filled(len({client.account_id for client in clients}), len(clients), len(year.shelf), made, new.text)
 
 
-def _open(connection: Connection, store: Store, traffic: Traffic) -> list[Client]:
+def _open(connection: Connection, store: Store, traffic: Traffic, customers: Sequence[Customer]) -> list[Client]:
     """Register every account and app, as of the beginning of the year."""
     if not bulk.is_empty(connection):
         raise ConflictError("A demo needs an empty database, and this one has accounts; name a new folder")
-    names = list(dict.fromkeys(account for account, _, _, _ in CUSTOMERS))
+    names = list(dict.fromkeys(account for account, _, _, _ in customers))
     accounts = dict(zip(names, traffic.hex(len(names), 32), strict=True))
     for name, account_id in accounts.items():
         apps.add_account(connection, Account(account_id, name, traffic.starts))
     clients = []
     since = datetime.fromtimestamp(traffic.starts / 1000, UTC)
-    for (account, name, _, _), app_id in zip(CUSTOMERS, traffic.hex(len(CUSTOMERS), 32), strict=True):
+    for (account, name, _, _), app_id in zip(customers, traffic.hex(len(customers), 32), strict=True):
         app = replace(new_app(app_id, name, accounts[account]), created_at=since)
         register_in(connection, store, app, hmac=False)
         clients.append(Client(app_id, app.account_id, name))

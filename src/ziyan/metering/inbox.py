@@ -1,4 +1,4 @@
-"""A buyer's inbox and where its notices are sent.  Every change of a target is in the audit log."""
+"""A buyer's inbox, where its notices are sent, and how they fare.  Changes of targets are in the audit log."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from ziyan.errors import NotFoundError
+from ziyan.errors import ConflictError, NotFoundError
 from ziyan.metering import notices
 from ziyan.metering.desk import Desk
 from ziyan.metering.notices import Target
 from ziyan.metering.store import notices as table
+from ziyan.metering.store.notices import Delivery
 from ziyan.metering.times import now_ms
-from ziyan.metering.views import TargetView
+from ziyan.metering.views import DeliveryView, TargetView
 
 
 def mark_read(desk: Desk, account_id: str, notice_ids: Sequence[str] | None) -> int:
@@ -61,4 +62,22 @@ def remove_target(desk: Desk, account_id: str, target_id: str) -> Target:
     notices.remove_target_in(desk.connection, account_id, target_id)
     after = replace(before, disabled=True)
     desk.note("target.remove", target_id, TargetView.of(before), TargetView.of(after))
+    return after
+
+
+def retry_delivery(desk: Desk, delivery_id: str) -> Delivery:
+    """Send a notice again that was given up on its way to a target: at once, and then as often as a new one.
+
+    Raises:
+        NotFoundError: There is no such delivery here.
+        ConflictError: It was not given up, or its target was removed.
+    """
+    before = table.delivery_by_id(desk.connection, delivery_id)
+    if before is None or not desk.sees(before.account_id):
+        raise NotFoundError(f"There is no delivery {delivery_id}")
+    now = now_ms()
+    if not table.send_again(desk.connection, delivery_id, now):
+        raise ConflictError("Only what was given up is sent again, and only where its target was not removed")
+    after = replace(before, state="waiting", attempts=0, next_at=now)
+    desk.note("delivery.retry", delivery_id, DeliveryView.of(before), DeliveryView.of(after))
     return after

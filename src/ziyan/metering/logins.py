@@ -237,10 +237,11 @@ async def sign_in(store: Store, turns: Turns, name: str, password: str) -> Login
     return login if login and fits and login.disabled_at is None else None
 
 
-async def start_session(store: Store, login: Login) -> str:
+async def start_session(store: Store, login: Login, instead_of: str = "") -> str:
     """Begin a session; what its browser is to hold, which nobody held before.
 
-    It is worth nothing where the login was disabled, or got another password, since its password was looked at.
+    It is worth nothing where the login was disabled, or got another password, since its password was looked at.  The
+    session that the browser held, if any, ends: whoever else knows it is signed out too.
 
     Raises:
         StoreError: The database is away.
@@ -250,6 +251,8 @@ async def start_session(store: Store, login: Login) -> str:
 
     def start(connection: Connection) -> None:
         table.drop_sessions(connection, now, now - IDLE_MS)
+        if instead_of:
+            table.end_session(connection, _lookup(store, instead_of))
         known = table.by_id(connection, login.id)
         if known is None or known.disabled_at is not None or known.password != login.password:
             return

@@ -26,7 +26,7 @@ from ziyan.metering.channels import Address, checked_address
 from ziyan.metering.store import Store, apps
 from ziyan.metering.store import notices as table
 from ziyan.metering.store import statements as accounts
-from ziyan.metering.store.notices import Delivery, Notice, SealedTarget, Stock
+from ziyan.metering.store.notices import Notice, SealedTarget, Stock
 from ziyan.metering.times import DAY_MS, now_ms
 
 __all__ = [
@@ -34,12 +34,10 @@ __all__ = [
     "CALLS_LOW",
     "EXPIRING",
     "TEST",
-    "Delivery",
     "Notice",
     "Target",
     "add_target",
     "after_commit",
-    "deliveries",
     "due",
     "inbox",
     "list_targets",
@@ -200,11 +198,6 @@ def mark_read(store: Store, account_id: str, notice_ids: Sequence[str] | None = 
     """Note that some of an account's notices, or all of them, were read; how many had not been."""
     chosen = None if notice_ids is None else list(notice_ids)
     return store.transact(lambda connection: table.mark_read(connection, account_id, chosen, now_ms()), write=True)
-
-
-def deliveries(store: Store, account_id: str, *, limit: int = 100) -> list[Delivery]:
-    """How an account's notices fare on their way, newest first."""
-    return store.transact(lambda connection: table.deliveries(connection, account_id, limit))
 
 
 # --- targets --------------------------------------------------------------------------------------------------

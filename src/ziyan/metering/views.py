@@ -292,12 +292,20 @@ class SecretLoginView(LoginView):
 
 
 class DeliveryView(View):
-    """How a notice fares on its way to a target."""
+    """How a notice fares on its way to a target: what waits has a next attempt, what failed was given up."""
 
+    id: str
     notice_id: str
+    account_id: str
+    app_id: str | None
+    kind: str
     target_id: str
+    target_kind: str
+    target_name: str
     state: str
     attempts: int
+    created_at: Moment
+    next_at: Moment | None
     sent_at: Moment | None
     error: str
 

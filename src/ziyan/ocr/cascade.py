@@ -46,7 +46,7 @@ class Cascade:
     """
 
     quick: Alphabet
-    deciding: Alphabet
+    deciding: Reads
 
     def read(self, crop: Pixels) -> Reading:
         """See ``Reads.read``."""

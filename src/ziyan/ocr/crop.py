@@ -14,7 +14,7 @@ LINE_HEIGHT = 48
 #: Corners this near to a pixel grid (in pixels) are cut out rather than warped.
 _STRAIGHT = 0.75
 #: Quads are warped at up to this many times the height that is wanted.
-_OVERSIZE = 4.0
+_OVERSIZE = 2.0
 #: OpenCV warps pictures up to 32,767 pixels a side.
 _WARPED = 32_000
 #: Widest crop: what is longer has no readable height.

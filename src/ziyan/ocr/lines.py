@@ -62,7 +62,10 @@ def read_lines(
 
     def read(chosen: Sequence[Strip], weights: Reads) -> list[tuple[Line | None, Reading]]:
         if len(strips) == 1:
-            return [_read_strip(pixels, chosen[0], Halves(deciding, recognizer), quick, options)]
+            halves = Halves(deciding, recognizer)
+            # The quick weights look at a column anyhow, to find its characters: where they are sure the others rest.
+            alone = Cascade(quick, halves) if strips[0].vertical and deciding.name != quick.name else halves
+            return [_read_strip(pixels, strips[0], alone, quick, options)]
         # Longest first, or one thread would end with a long line while the others have nothing left.
         order = sorted(chosen, key=_proportion, reverse=True)
         return recognizer.map(lambda strip: _read_strip(pixels, strip, weights, quick, options), order)
@@ -171,7 +174,7 @@ def _read_column(pixels: Pixels, quad: Polygon, weights: Reads, quick: Alphabet)
     centers = [(token.start + token.stop) / 2 for token in lying.tokens]
     pitch = float(np.median(np.diff(centers))) / lying.width * height if len(centers) > 2 else None
     stacked = weights.read(cut_column(pixels, quad, pitch))
-    if stacked.score >= _GOOD and stacked.weight >= lying.weight:
+    if stacked.score >= _GOOD and (stacked.text == lying.text or stacked.weight >= lying.weight):
         return stacked
     lying = weights.read_again(lying_crop, lying)
     return lying if lying.weight > stacked.weight else stacked

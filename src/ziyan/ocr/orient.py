@@ -89,10 +89,10 @@ def find_pose(pixels: Pixels, regions: Sequence[Region], glance: Glance) -> Pose
         samples = [_beginning(regions[i].polygon) for i in _longest(flat, sizes, _SAMPLES)]
         return Pose(180 if _stands_on_its_head(pixels, samples, glance) else 0)
     samples = [_beginning(regions[i].polygon) for i in _longest(tall, sizes, _COLUMN_SAMPLES)]
-    down, up = (_mean(glance([cut_line(pixels, turn(quad, k)) for quad in samples])) for k in (1, 3))
     # Columns are also read, though worse, turned so that their characters lie on their backs ("down"); laid side by
     # side, the lying characters of a page turned the other way are read too.  Only two patterns say "turned page".
-    if up > down + _CLEARLY:
+    down = _mean(glance([cut_line(pixels, turn(quad, 1)) for quad in samples]))
+    if down + _CLEARLY < 1 and down + _CLEARLY < _mean(glance([cut_line(pixels, turn(quad, 3)) for quad in samples])):
         return Pose(270)
     if down >= _WELL and down > _CLEARLY + _mean(glance([cut_column(pixels, quad, None) for quad in samples])):
         return Pose(90)

@@ -40,6 +40,7 @@ class ReaderConfig:
         precision: Arithmetic of OpenVINO; ``auto`` takes bfloat16 where the CPU has it built in.
         threads: Exactly as many threads compute.
         eager: Prepare for every width of line before the first call, where the runtime would do so at its first use.
+        also: Others that a call may name; whoever runs readers loads one for each at the start too.
     """
 
     models_dir: Path
@@ -48,6 +49,7 @@ class ReaderConfig:
     precision: Literal["auto", "f32", "bf16"] = "auto"
     threads: int = 2
     eager: bool = False
+    also: tuple[ModelName, ...] = ()
 
 
 #: Resident bytes that a reader is content with: for itself and for each thread.

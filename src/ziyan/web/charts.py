@@ -160,11 +160,12 @@ class Chart:
 
 
 def nice(most: float) -> float:
-    """The least round number that is no less, of which the half is round too."""
+    """The least round number that is no less, of which the half is whole: there is no half of a call."""
     if most <= 2:
         return 2.0
     power = 10.0 ** math.floor(math.log10(most))
-    return min(step * power for step in (1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0) if step * power >= most)
+    rounds = (step * power for step in (1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 10.0))
+    return min(each for each in rounds if each >= most and each % 2 == 0)
 
 
 def _short(value: float) -> float:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ziyan.api import openapi
+from ziyan.api.native_request import offered
 from ziyan.api.own_platform import MAX_APPID_CHARS
 from ziyan.api.problems import PROBLEMS
 from ziyan.api.refusals import Check, SignInCheck
@@ -150,7 +151,7 @@ class Docs:
                 (sample, code_block(sample.code, sample.lexer, f"sample-{index}", labels))
                 for index, sample in enumerate(samples())
             ],
-            "operations": operations(openapi.document()) if "operations" in wanted else [],
+            "operations": operations(openapi.document(offered(self._settings))) if "operations" in wanted else [],
             "figures": figures() if "figures" in wanted else None,
         }
         return {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+#: Pages that are reached from a section and have none of their own → that section.
+WITHIN: Final = {"/console/notices": "/console/inbox", "/console/packages": "/console"}
 #: Role → address and name of each section, in both languages; the first is where one comes after signing in.
 NAVIGATION: Final[dict[str, tuple[tuple[str, tuple[str, str]], ...]]] = {
     "buyer": (

@@ -54,6 +54,7 @@ def add_pages(app: FastAPI, settings: Settings, store: Store, ocr: ASGIApp, memo
     gate = Gate(settings, store)
     signing_in = SigningIn(settings, gate, renderer, memory)
     app.router.routes += signing_in.routes()
-    app.router.routes += console_routes(Room(settings, gate, renderer, memory, Role.BUYER), signing_in.confirm)
-    office = Room(settings, gate, renderer, memory, Role.OPERATOR)
+    confirm = signing_in.confirm
+    app.router.routes += console_routes(Room(settings, gate, renderer, memory, confirm, Role.BUYER))
+    office = Room(settings, gate, renderer, memory, confirm, Role.OPERATOR)
     app.router.routes += admin.routes(office, pulse, store)

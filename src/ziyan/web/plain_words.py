@@ -344,6 +344,12 @@ OUTCOMES: Final[dict[str, Plain]] = {
 }
 
 
+def outcome_name(code: str) -> Text:
+    """What became of a call, for places where code cannot be marked: legends, files."""
+    chinese, english = of_outcome(code).what
+    return chinese.replace("`", ""), english.replace("`", "")
+
+
 def of_outcome(code: str) -> Plain:
     """What became of a call, by the word that it is counted under."""
     for checks in (Check, SignInCheck):

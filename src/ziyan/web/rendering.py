@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from ziyan import __version__
 from ziyan.settings import Settings
-from ziyan.web.navigation import NAVIGATION
+from ziyan.web.navigation import NAVIGATION, WITHIN
 from ziyan.web.static_files import StaticFiles, takes_gzip
 
 Language = Literal["zh", "en"]
@@ -117,6 +117,7 @@ class Renderer:
             version=__version__,
             zone=settings.timezone,
             rooms=NAVIGATION,
+            within=WITHIN,
             when=partial(when, settings.zone),
         )
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -38,6 +38,8 @@ from ziyan.web.spoken import spoken
 
 T = TypeVar("T")
 Handler = Callable[["Ask"], Awaitable[Response]]
+#: Whether somebody knows their password; what to tell them where not.
+Confirm = Callable[["Ask", str], Awaitable[tuple[str, str] | None]]
 
 _logger: Final = logging.getLogger("ziyan.pages")
 MOST_FORM_BYTES: Final = 64 << 10
@@ -91,6 +93,10 @@ class Ask:
         """A field of the form exactly as it was typed."""
         return self.form.fields.get(name, b"").decode("utf-8", "replace")
 
+    async def wrong_password(self, name: str) -> tuple[str, str] | None:
+        """What to say where a field of the form is not the password of whoever is signed in."""
+        return await self.room.confirm(self, self.secret(name))
+
     async def read(self, work: Callable[[Desk], T]) -> T:
         """Look at things, in one transaction."""
         return await self.guest.read(work)
@@ -115,13 +121,24 @@ class Room:
 
     Attributes:
         takes_mail: Whether notices can go out by mail.
+        confirm: Tries a password again before secrets are shown.
     """
 
     def __init__(
-        self, settings: Settings, gate: Gate, renderer: Renderer, memory: BodyMemory, role: Role | None = None
+        self,
+        settings: Settings,
+        gate: Gate,
+        renderer: Renderer,
+        memory: BodyMemory,
+        confirm: Confirm,
+        role: Role | None = None,
     ) -> None:
-        """Let in whoever has ``role``; None: whoever is signed in.  Bodies are counted in ``memory``."""
+        """Let in whoever has ``role``; None: whoever is signed in.
+
+        Bodies are counted in ``memory``.  A password is asked for once more through ``confirm``.
+        """
         self.takes_mail = bool(settings.mail_server)
+        self.confirm = confirm
         self._proxies = settings.proxy_networks
         self._gate = gate
         self._renderer = renderer
@@ -150,6 +167,8 @@ class Room:
             guest = await self._gate.guest(request)
             if guest is None:
                 return self._to_sign_in(here, posted=posted)
+            if posted:
+                here = _came_from(request, here, HOMES[Role(guest.login.role)])
             ask = Ask(request, here, guest, self, said=self._said(request, guest))
             if self._role not in {None, guest.login.role}:
                 return self._trouble(ask, 404, *_ELSEWHERE)
@@ -222,6 +241,19 @@ class Room:
 
     def _trouble(self, ask: Ask, status: int, title: tuple[str, str], text: tuple[str, str]) -> Response:
         return ask.page("trouble.html", status=status, words=(title, text))
+
+
+def _came_from(request: Request, here: Visit, home: str) -> Visit:
+    """The visit of the page that sent a form: links of the answer, such as to the other language, lead back there."""
+    try:
+        page = urlsplit(request.headers.get("referer", ""))
+    except ValueError:  # it is none
+        return here
+    inside = page.netloc == request.headers.get("host") and (page.path == home or page.path.startswith(f"{home}/"))
+    if not inside:
+        return here
+    query = tuple((name, value) for name, value in parse_qsl(page.query) if name not in {"lang", "csv"})
+    return replace(here, path=page.path, query=query)
 
 
 def storable(text: str) -> str:

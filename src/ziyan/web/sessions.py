@@ -27,6 +27,9 @@ T = TypeVar("T")
 _COOKIE: Final = "ziyan_session"
 #: Of somebody who has not signed in: the form that signs them in has a token too.
 _VISITOR_COOKIE: Final = "ziyan_visitor"
+#: Of a browser that somebody signed in with before: it says as whom, which nobody but this service can.
+_KNOWN_COOKIE: Final = "ziyan_known"
+_KNOWN_SECONDS: Final = 180 * 24 * 60 * 60
 #: Browsers take a cookie of such a name over TLS alone, and from no other host of the domain.
 _HOST_PREFIX: Final = "__Host-"
 _MOST_CHARS: Final = 100
@@ -82,9 +85,18 @@ class Gate:
         Raises:
             StoreError: The database is away.
         """
-        secret = self._cookie(request, _COOKIE)
+        secret = self.session(request)
         login = await find_session(self.store, secret) if secret else None
         return self.as_guest(login, secret) if login else None
+
+    def session(self, request: Request) -> str:
+        """What a browser holds of a session, be it over or none; empty for nothing."""
+        return self._cookie(request, _COOKIE)
+
+    def known(self, request: Request, name: str) -> str:
+        """What a browser is told apart by that was signed in under this name before; empty for any other."""
+        mark, _, proof = self._cookie(request, _KNOWN_COOKIE).partition(".")
+        return mark if hmac.compare_digest(self._proof(mark, name), proof) else ""
 
     def as_guest(self, login: Login, secret: str) -> Guest:
         """Somebody whose session this is."""
@@ -113,9 +125,11 @@ class Gate:
         """Have a browser remember what it is known by until it is closed."""
         self._set(request, answer, _VISITOR_COOKIE, visitor, None)
 
-    def keep(self, request: Request, answer: Response, secret: str) -> None:
-        """Have a browser hold a session."""
+    def keep(self, request: Request, answer: Response, secret: str, name: str) -> None:
+        """Have a browser hold a session, and remember that it was signed in under a name."""
+        mark = self.known(request, name) or secrets.token_urlsafe(12)
         self._set(request, answer, _COOKIE, secret, LIFE_MS // 1000)
+        self._set(request, answer, _KNOWN_COOKIE, f"{mark}.{self._proof(mark, name)}", _KNOWN_SECONDS)
         self._set(request, answer, _VISITOR_COOKIE, "", 0)
 
     def forget(self, request: Request, answer: Response) -> None:
@@ -145,6 +159,9 @@ class Gate:
             return False
         trusted = any(peer in network for network in self._proxies)
         return trusted and request.headers.get("x-forwarded-proto", "").strip().lower() == "https"
+
+    def _proof(self, mark: str, name: str) -> str:
+        return self.store.keyring.lookup("browser", f"{mark} {name}").hex()
 
     def _csrf(self, secret: str) -> str:
         return self.store.keyring.lookup("form", secret).hex()

@@ -1,7 +1,9 @@
 """``/signin``, ``/signout`` and ``/password``: how people come in, go, and change what they come in with.
 
 Nothing tells a name that does not exist, or is disabled, from a wrong password: neither the words nor the time they
-take.  Tries are counted, right ones too, by address and by name, and whoever makes too many waits, so nobody guesses.
+take.  Tries are counted, right ones too, and whoever makes too many waits, so nobody guesses: by address, by name and
+address, and by name from all addresses together.  The last does not concern a browser that was signed in under the name
+before, or anybody could keep a buyer out by guessing.
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ from ziyan.web.sessions import HOMES, Gate
 from ziyan.web.spoken import spoken
 
 _logger: Final = logging.getLogger("ziyan.pages")
-#: Tries from one address, and for one name: so many at once, then one every so many seconds.
+#: Tries from one address, for one name from one address, and for one name from all addresses that are not known to be
+#: its owner's: so many at once, then one every so many seconds.
 TRIES_AT_ONCE: Final = 20
 ADDRESS_SECONDS: Final = 3
-NAME_TRIES_AT_ONCE: Final = 10
+PLACE_TRIES_AT_ONCE: Final = 10
+NAME_TRIES_AT_ONCE: Final = 60
 NAME_SECONDS: Final = 30
 _MOST_BYTES: Final = 4 << 10
 _MOST_NAME_CHARS: Final = 200
@@ -51,8 +55,10 @@ class SigningIn:
         self._memory = memory
         self._turns = Turns()
         self._by_address = Rate(1 / ADDRESS_SECONDS, burst=TRIES_AT_ONCE)
+        self._by_place = Rate(1 / NAME_SECONDS, burst=PLACE_TRIES_AT_ONCE)
         self._by_name = Rate(1 / NAME_SECONDS, burst=NAME_TRIES_AT_ONCE)
-        self._room = Room(settings, gate, renderer, memory)
+        self._by_login = Rate(1 / NAME_SECONDS, burst=PLACE_TRIES_AT_ONCE)
+        self._room = Room(settings, gate, renderer, memory, self.confirm)
 
     def routes(self) -> list[BaseRoute]:
         """What is served."""
@@ -96,23 +102,32 @@ class SigningIn:
         csrf = self._gate.visitor_csrf(self._gate.visitor(request))
         if not self._gate.allows(request, csrf, _text(form, "csrf")):
             return self._page(request, here, wanted, status=403, trouble=_OLD_PAGE, name=name)
-        if seconds := max(self._by_address.wait(address), self._by_name.wait(name)):
+        if seconds := self._counted(address, name, self._gate.known(request, name)):
             _logger.warning("too many tries to sign in", extra={"fields": {"address": address}})
             answer = self._page(request, here, wanted, status=429, trouble=_too_many(seconds), name=name)
             answer.headers["Retry-After"] = str(seconds)
             return answer
-        self._by_address.spend(address)
-        self._by_name.spend(name)
         login = await sign_in(self._gate.store, self._turns, name, _text(form, "password"))
         if login is None:
             _logger.warning("wrong name or password", extra={"fields": {"address": address}})
             return self._page(request, here, wanted, status=422, trouble=_WRONG, name=name)
-        # A new session, whatever the browser held before: nobody can have put it there.
-        secret = await start_session(self._gate.store, login)
+        # A new session; the one that the browser held ends: nobody can have put one there, and nobody keeps it.
+        secret = await start_session(self._gate.store, login, self._gate.session(request))
         _logger.info("signed in", extra={"fields": {"login": login.id, "address": address}})
         answer = RedirectResponse(here.link(_allowed(wanted, Role(login.role))), 303)
-        self._gate.keep(request, answer, secret)
+        self._gate.keep(request, answer, secret, login.name)
         return answer
+
+    def _counted(self, address: str, name: str, known: str) -> int:
+        """Count one try, unless there were too many: then whole seconds until the next."""
+        tries = [(self._by_address, address), (self._by_place, f"{name} {known or address}")]
+        if not known:
+            tries.append((self._by_name, name))
+        if seconds := max(rate.wait(caller) for rate, caller in tries):
+            return seconds
+        for rate, caller in tries:
+            rate.spend(caller)
+        return 0
 
     def _page(
         self,
@@ -142,7 +157,7 @@ class SigningIn:
         return ask.page("password.html", wrong=None, least=passwords.LEAST_CHARS)
 
     async def _change_password(self, ask: Ask) -> Response:
-        wrong = await self._wrong_password(ask)
+        wrong = await ask.wrong_password("password")
         if wrong is None and ask.secret("new") != ask.secret("again"):
             wrong = ("两次输入的新密码不一样。", "The new password was not typed the same twice.")
         if wrong is None:
@@ -161,19 +176,16 @@ class SigningIn:
         )
         return ask.done(HOMES[Role(login.role)], *done)
 
-    async def _wrong_password(self, ask: Ask) -> tuple[str, str] | None:
-        return await self.confirm(ask, ask.secret("password"))
-
     async def confirm(self, ask: Ask, password: str) -> tuple[str, str] | None:
         """Whether somebody who is signed in knows their password; what to tell them where not.
 
-        Asked before secrets are shown.  Counted as tries to sign in are: a session that was stolen does not help to
-        guess.
+        Asked before secrets are shown.  Tries are counted, all sessions of a login together: one that was stolen does
+        not help to guess.  They have a count of their own, so that guesses at the door keep nobody from his keys.
         """
         login = ask.guest.login
-        if seconds := self._by_name.wait(login.name):
+        if seconds := self._by_login.wait(login.id):
             return _too_many(seconds)
-        self._by_name.spend(login.name)
+        self._by_login.spend(login.id)
         if await self._turns.matches(login.password, password):
             return None
         return ("密码不对。", "That is not your password.")

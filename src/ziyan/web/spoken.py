@@ -7,6 +7,7 @@ is: better English than nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 #: English, as a pattern → Chinese.  What a group holds is put in its place.
@@ -41,6 +42,10 @@ _SENTENCES: Final = (
     (r"An address is wanted that begins with https:// or http://", "请填写以 https:// 或 http:// 开头的地址"),
     (r"The address of a robot of DingTalk, .*", "请填写钉钉、企业微信或飞书给出的机器人地址；只有钉钉的需要密钥"),
     (r"An account has at most (\d+) targets", "一个账户最多设 {0} 个通知去处"),
+    (
+        r"Only what was given up is sent again, and only where its target was not removed",
+        "只有已放弃的通知才能重发，而且它的去处必须还在",
+    ),
     (r"A name has 1 to 200 printable characters", "名称需要 1 到 200 个字符"),
     (r"Percents are between 0 and 100", "百分比应在 0 到 100 之间"),
     (r"Days are between 1 and 366", "天数应在 1 到 366 之间"),
@@ -58,9 +63,41 @@ _SENTENCES: Final = (
 )  # fmt: skip
 
 
+#: Why a notice did not arrive, as ``metering.channels`` and the guard say it → Chinese.
+_NOT_SENT: Final = (
+    (r"the host's name was not found", "找不到这个主机名"),
+    (r"the target was disabled", "这个去处已移除"),
+    (r"status (\d+)", "对方回答的状态码是 {0}"),
+    (r"no mail server is set: .*", "这台服务没有设置邮件服务器"),
+    (r"the mail server offers no encryption, and gets no password without", "邮件服务器不加密，所以没有登录"),
+    (r"the mail server says (\d+)", "邮件服务器回答 {0}"),
+    (r"the mail server refuses the recipient: (.*)", "邮件服务器拒收这个收件人：{0}"),
+    (r"the mail server does not take it: (.*)", "邮件服务器不收：{0}"),
+    (r"the robot's service does not take it", "机器人的服务不收"),
+    (r"an error of our own; see the log", "服务自己出错了，原因在日志里"),
+    (r"The address's host is not known", "找不到这个主机名"),
+    (r"The address took too long to answer", "对方太久没有回答"),
+    (r"The address cannot be fetched", "连不上这个地址"),
+    (r"The address redirects .*", "这个地址转到了不能去的地方"),
+    (r"The address names a port that is not allowed", "这个端口不允许访问"),
+    (r"The address is malformed", "地址写错了"),
+    (r"The address leads into a private network", "这个地址是内部网络，不允许访问"),
+)  # fmt: skip
+
+
+def why_not_sent(english: str) -> tuple[str, str]:
+    """Why a notice did not arrive, in Chinese and in English."""
+    return _said(_NOT_SENT, english) or english, english
+
+
 def spoken(english: str) -> tuple[str, str]:
     """A sentence in Chinese and in English."""
-    for pattern, chinese in _SENTENCES:
+    chinese = _said(_SENTENCES, english)
+    return (f"{chinese}。", f"{english}.") if chinese else (english, english)
+
+
+def _said(sentences: Sequence[tuple[str, str]], english: str) -> str:
+    for pattern, chinese in sentences:
         if found := re.fullmatch(pattern, english):
-            return f"{chinese.format(*found.groups())}。", f"{english}."
-    return english, english
+            return chinese.format(*found.groups())
+    return ""

@@ -1,22 +1,28 @@
 """Tables that sort, page, filter and export what they show, all by their address: nothing is lost without scripts.
 
-A page describes its columns once, and gives the rows; ``Table.of`` looks at the address and picks what is shown.
-Several tables of one page have names of their own, which their parameters begin with.
+A page describes its columns once.  Lists that grow are sorted and searched by the database (``asked_search``,
+``Table.searched``), and gone through by slices where they are too long for that (``Table.sliced``); what is computed is
+given as rows, of which ``Table.of`` picks what is shown.  Several tables of one page have names of their own, which
+their parameters begin with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, TypeVar
+from functools import partial
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, Final, Generic, Literal, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
 from sqlalchemy import Connection
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from ziyan.metering.sheets import Cell, Fen, Sheet, csv_chunks
+from ziyan.metering.store.searches import Found, Search
 from ziyan.metering.store.slices import MOST, Asked, Slice, parsed_cursor
 from ziyan.web.rendering import Visit
 from ziyan.web.rooms import Ask
@@ -24,10 +30,28 @@ from ziyan.web.rooms import Ask
 T = TypeVar("T")
 Kind = Literal["text", "number", "fen", "moment", "day", "code"]
 PAGE_ROWS: Final = 25
-#: Rows of one list that are sorted and filtered here; longer ones go by slices of the database.
-MOST_ROWS: Final = 5_000
+_MOST_FILTER_CHARS: Final = 200
+_SPOOLED: Final = 4 << 20
+_PIECE: Final = 64 << 10
 _CSV: Final = "text/csv; charset=utf-8"
 _NUMBERS: Final = {"number", "fen"}
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What can be done to a row; it is asked for once more.
+
+    Attributes:
+        action: Address that the form goes to.
+        button: On the button, in both languages.
+        question: What will happen.
+        yes: On the button that does it.
+    """
+
+    action: str
+    button: tuple[str, str]
+    question: tuple[str, str]
+    yes: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +65,8 @@ class Column(Generic[T]):
         kind: How it is shown, sorted and exported.
         show: How a cell is shown where that differs from its value, such as a link; the export has the value.
         bare: Of no use to be sorted by or exported, such as buttons.
+        act: What can be done to a row, instead of a value.
+        words: Of a value that is shown as a word, each value and its word in both languages; the filter finds them.
     """
 
     key: str
@@ -49,6 +75,8 @@ class Column(Generic[T]):
     kind: Kind = "text"
     show: Callable[[T], str | Markup] | None = None
     bare: bool = False
+    act: Callable[[T], Act | None] | None = None
+    words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def is_number(self) -> bool:
@@ -91,21 +119,21 @@ class Table(Generic[T]):
         cls, ask: Ask, columns: Sequence[Column[T]], rows: Iterable[T], *, name: str = "", size: int = PAGE_ROWS
     ) -> Table[T]:
         """The part of some rows that the address asks for."""
-        wanted, sort = ask.query(f"{name}q")[:200], ask.query(f"{name}sort")
+        asked = asked_search(ask, columns, name, size)
+        wanted, sort = asked.text, asked.sort
         found = [row for row in rows if not wanted or _contains(ask, columns, row, wanted.casefold())]
-        column = next((each for each in columns if each.key == sort.removeprefix("-") and not each.bare), None)
+        column = next((each for each in columns if each.key == sort.removeprefix("-")), None)
         if column is not None:
             found.sort(key=lambda row: _order(column, row), reverse=sort.startswith("-"))
         pages = max(1, -(-len(found) // size))
-        asked = ask.query(f"{name}page")
-        number = min(pages, max(1, int(asked[:6]) if asked.isdecimal() and asked.isascii() else 1))
+        number = min(pages, asked.number)
         table = cls(
             name,
             columns,
             found[(number - 1) * size : number * size],
             len(found),
             ask,
-            sort if column else "",
+            sort,
             wanted,
             number,
             found=found,
@@ -117,9 +145,18 @@ class Table(Generic[T]):
     @classmethod
     def sliced(cls, ask: Ask, columns: Sequence[Column[T]], found: Slice[T], *, name: str = "") -> Table[T]:
         """One slice of a list that is too long to be sorted here: newest first, a page at a time."""
-        table = cls(name, columns, found.items, None, ask, found=found.items)
+        table = cls(name, columns, found.items, None, ask)
         after = table.address(after=found.next) if found.next else ""
         before = table.address(after="") if ask.query(f"{name}after") else ""
+        return replace(table, before=before, after=after)
+
+    @classmethod
+    def searched(cls, ask: Ask, columns: Sequence[Column[T]], found: Found[T], *, name: str = "") -> Table[T]:
+        """A page that the database found; ``asked_search`` asks for it."""
+        wanted = asked_search(ask, columns, name)
+        table = cls(name, columns, found.rows, found.total, ask, wanted.sort, wanted.text, found.number)
+        before = table.address(page=str(found.number - 1)) if found.number > 1 else ""
+        after = table.address(page=str(found.number + 1)) if found.number * wanted.size < found.total else ""
         return replace(table, before=before, after=after)
 
     @property
@@ -164,17 +201,43 @@ class Table(Generic[T]):
 
     def csv(self, file_name: str) -> Response:
         """What is shown, all pages of it, as a CSV file."""
+        content = b"".join(csv_chunks([self._sheet(self.found)]))
+        return Response(content, headers=_as_file(file_name), media_type=_CSV)
+
+    async def file(self, file_name: str, rows: Callable[[Connection], Iterable[T]]) -> Response:
+        """As ``csv``, of rows that the database has: they are read before the answer begins, and memory is bounded."""
+        file = SpooledTemporaryFile(_SPOOLED)  # noqa: SIM115 - it is closed when the answer is over
+
+        def write(connection: Connection) -> None:
+            for piece in csv_chunks([self._sheet(rows(connection))]):
+                file.write(piece)
+
+        try:
+            await asyncio.to_thread(self.ask.store.transact, write)
+        except BaseException:
+            file.close()
+            raise
+        return StreamingResponse(_pieces(cast("BinaryIO", file)), headers=_as_file(file_name), media_type=_CSV)
+
+    def _sheet(self, rows: Iterable[T]) -> Sheet:
         columns = [column for column in self.columns if not column.bare]
         heads = tuple(self.ask.text(*column.head) for column in columns)
         kinds: tuple[type[Cell], ...] = tuple(_KINDS.get(column.kind, str) for column in columns)
-        rows = (tuple(_exported(self.ask, column, row) for column in columns) for row in self.found)
-        content = b"".join(csv_chunks([Sheet("", heads, kinds, rows)]))
-        headers = {
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name, safe='')}.csv",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-store",
-        }
-        return Response(content, headers=headers, media_type=_CSV)
+        return Sheet("", heads, kinds, (tuple(_exported(self.ask, column, row) for column in columns) for row in rows))
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        file.seek(0)
+        yield from iter(partial(file.read, _PIECE), b"")
+
+
+def _as_file(name: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}.csv",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+    }
 
 
 _KINDS: Final[dict[str, type[Cell]]] = {"number": int, "fen": Fen}
@@ -199,6 +262,17 @@ def shown(ask: Ask, kind: Kind, value: Any) -> str | Markup:
             return str(value)
 
 
+def words_of(states: Mapping[str, tuple[tuple[str, str], str]]) -> dict[str, tuple[str, str]]:
+    """The words of states that ``badge`` shows."""
+    return {state: words for state, (words, _) in states.items()}
+
+
+def badge(ask: Ask, states: Mapping[str, tuple[tuple[str, str], str]], state: str) -> Markup:
+    """A state as a word with a dot: ``states`` has the word in both languages, and how it looks."""
+    words, kind = states[state]
+    return Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*words))
+
+
 def moment(ask: Ask, value: int) -> str:
     """A moment, to the minute, in the store's zone."""
     return f"{datetime.fromtimestamp(value / 1000, ask.store.zone):%Y-%m-%d %H:%M}"
@@ -213,16 +287,29 @@ def asked_slice(ask: Ask, name: str = "", size: int = 50) -> Asked:
         return Asked(size)
 
 
-def every(connection: Connection, page: Callable[[Connection, Asked], Slice[T]]) -> list[T]:
-    """The rows of a list, newest first, up to ``MOST_ROWS``."""
-    rows: list[T] = []
-    asked = Asked(MOST)
-    while len(rows) < MOST_ROWS:
-        found = page(connection, asked)
-        rows += found.items
-        if found.next is None:
-            break
-        asked = Asked(MOST, parsed_cursor(found.next))
+def asked_search(ask: Ask, columns: Sequence[Column[T]], name: str = "", size: int = PAGE_ROWS) -> Search:
+    """What the address asks for of a list: sorted by a column that there is, and by none where it names another."""
+    text, sort, number = (ask.query(f"{name}{key}") for key in ("q", "sort", "page"))
+    text, low = text[:_MOST_FILTER_CHARS], text[:_MOST_FILTER_CHARS].casefold()
+    words = {
+        column.key: {value for value, pair in column.words.items() if any(low in word.casefold() for word in pair)}
+        for column in columns
+    }
+    known = any(column.key == sort.removeprefix("-") and not column.bare for column in columns)
+    page = int(number[:6]) if number.isdecimal() and number.isascii() else 1
+    return Search(ask.store.zone, text, words, sort if known else "", max(1, page), size)
+
+
+def all_slices(page: Callable[[Connection, Asked], Slice[T]]) -> Callable[[Connection], Iterator[T]]:
+    """Every row of a list that is gone through by slices."""
+
+    def rows(connection: Connection) -> Iterator[T]:
+        found = page(connection, Asked(MOST))
+        yield from found.items
+        while found.next is not None:
+            found = page(connection, Asked(MOST, parsed_cursor(found.next)))
+            yield from found.items
+
     return rows
 
 

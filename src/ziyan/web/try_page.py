@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ziyan.api.address import caller_address
 from ziyan.api.body import Body, BodyMemory
 from ziyan.api.form import Form, parse_body
+from ziyan.api.native_request import offered
 from ziyan.api.rates import address_block
 from ziyan.api.refusals import NO_CREDENTIAL, ClientGoneError, GatewayError, GatewayRefusedError
 from ziyan.api.upload import MAX_PICTURE_BYTES
@@ -129,6 +130,7 @@ class TryPage:
             words=words(here),
             samples_semantics=self._settings.ver_semantics == "samples",
             picture_bytes=MAX_PICTURE_BYTES,
+            models=offered(self._settings),
         )
 
 

@@ -27,6 +27,7 @@ from ziyan_client._request import (
 from ziyan_client._retries import Retries
 
 _PATH = "/v1/ocr"
+_DESCRIPTION = "/openapi.json"
 _CONNECT_SECONDS = 10.0
 DEFAULT_SERVER = "http://127.0.0.1:8000"
 
@@ -36,6 +37,7 @@ class _Settings:
 
     def __init__(self, server: str, appcode: str | None, timeout: float, retries: Retries | int) -> None:
         self.url = server.rstrip("/") + _PATH
+        self.description_url = server.rstrip("/") + _DESCRIPTION
         self.headers = {
             "Authorization": f"APPCODE {credential(appcode)}",
             "Accept": "application/json",
@@ -112,7 +114,7 @@ class Client:
         Args:
             picture: A file's name, its bytes, or the file opened in binary.
             url: Or its address, which the service fetches.
-            model: ``tiny``, ``small`` or ``medium``; the service's own if left out.
+            model: One of ``models()``; the service's own if left out.
             orientation: ``auto`` turns pages that lie on their side, ``none`` does not.
             detail: ``line``, or also each ``word`` or each ``character``.
             min_score: Lines with a lower score (0..1) are left out.
@@ -140,6 +142,18 @@ class Client:
                 if wait is None:
                     raise
             time.sleep(wait)
+
+    def models(self) -> tuple[str, ...]:
+        """What ``model`` may be on this server, its own choice first.
+
+        Raises:
+            ConnectionFailedError: The service cannot be reached.
+            NoAnswerInTimeError: It took too long.
+        """
+        try:
+            return _models_of(self._http.get(self._settings.description_url, timeout=self._settings.timeout))
+        except httpx.TransportError as error:
+            raise _failed(error) from error
 
     def _try(self, request: dict[str, Any]) -> Page:
         try:
@@ -213,6 +227,13 @@ class AsyncClient:
                     raise
             await asyncio.sleep(wait)
 
+    async def models(self) -> tuple[str, ...]:
+        """What ``model`` may be on this server; see ``Client.models``."""
+        try:
+            return _models_of(await self._http.get(self._settings.description_url, timeout=self._settings.timeout))
+        except httpx.TransportError as error:
+            raise _failed(error) from error
+
     async def _try(self, request: dict[str, Any]) -> Page:
         try:
             return _page_of(await self._http.post(**request))
@@ -241,7 +262,21 @@ def _page_of(response: httpx.Response) -> Page:
     try:
         return parse_page(response.json())
     except (ValueError, KeyError, TypeError) as error:
-        raise ConnectionFailedError("what answers at this address is not Ziyan") from error
+        raise _not_ziyan() from error
+
+
+def _models_of(response: httpx.Response) -> tuple[str, ...]:
+    """The choices of the option ``model`` in the service's description of itself."""
+    try:
+        options = response.json()["paths"][_PATH]["post"]["parameters"]
+        names = next(option["schema"]["enum"] for option in options if option["name"] == "model")
+    except (ValueError, KeyError, TypeError, StopIteration) as error:
+        raise _not_ziyan() from error
+    return tuple(names)
+
+
+def _not_ziyan() -> ConnectionFailedError:
+    return ConnectionFailedError("what answers at this address is not Ziyan")
 
 
 def _failed(error: httpx.TransportError) -> ZiyanError:

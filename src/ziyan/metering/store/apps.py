@@ -171,9 +171,12 @@ def app_by_id(connection: Connection, app_id: str, *, lock: bool = False) -> App
     return row and _app(row)
 
 
-def all_apps(connection: Connection) -> list[App]:
-    """Every app, oldest first."""
-    return [_app(row) for row in connection.execute(select(*_APP).order_by(apps.c.created_at, apps.c.id))]
+def all_apps(connection: Connection, account_id: str | None = None) -> list[App]:
+    """Every app, oldest first; of one account, where it is named."""
+    statement = select(*_APP).order_by(apps.c.created_at, apps.c.id)
+    if account_id is not None:
+        statement = statement.where(apps.c.account_id == account_id)
+    return [_app(row) for row in connection.execute(statement)]
 
 
 def apps_page(connection: Connection, asked: Asked, account_id: str | None) -> Slice[App]:

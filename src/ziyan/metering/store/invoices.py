@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
@@ -120,6 +121,12 @@ def put_file(connection: Connection, invoice_id: str, file: InvoiceFile) -> None
     connection.execute(delete(invoice_files).where(invoice_files.c.invoice_id == invoice_id))
     values = {name: getattr(file, name) for name in InvoiceFile.__dataclass_fields__}
     connection.execute(insert(invoice_files).values(invoice_id=invoice_id, **values))
+
+
+def with_files(connection: Connection, invoice_ids: Iterable[str]) -> set[str]:
+    """Those of some requests that a file is attached to."""
+    c = invoice_files.c.invoice_id
+    return set(connection.execute(select(c).where(c.in_(list(invoice_ids)))).scalars())
 
 
 def file_of(connection: Connection, invoice_id: str, account_id: str | None) -> InvoiceFile | None:

@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import BigInteger, Connection, Select, String, bindparam, insert, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    case,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from ziyan.metering.store.schema import apps, marks, notices, outbox, packages, targets
 from ziyan.metering.store.slices import Asked, Slice, cut, named
@@ -116,18 +129,34 @@ class Delivery:
     """How a notice fares on its way to a target.
 
     Attributes:
+        id: Of this pair of notice and target.
         notice_id: Of the notice.
+        account_id: Who is told.
+        app_id: About which app.
+        kind: What has happened.
         target_id: Where to.
+        target_kind: ``mail``, ``webhook`` or ``robot``.
+        target_name: Name of the target.
         state: ``waiting``, ``sent`` or ``failed``.
         attempts: How many were begun.
+        created_at: When the notice was made.
+        next_at: When the next attempt is due; None where there is none to come.
         sent_at: When it arrived.
         error: Why the last attempt failed.
     """
 
+    id: str
     notice_id: str
+    account_id: str
+    app_id: str | None
+    kind: str
     target_id: str
+    target_kind: str
+    target_name: str
     state: str
     attempts: int
+    created_at: int
+    next_at: int | None
     sent_at: int | None
     error: str
 
@@ -321,54 +350,35 @@ def waiting(connection: Connection) -> int:
     return len(connection.execute(select(_O.id).where(_O.state == "waiting")).all())
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A notice that did not reach a target.
-
-    Attributes:
-        id: Of this pair of notice and target.
-        account_id: Who was to be told.
-        app_id: About which app.
-        kind: What had happened.
-        target_kind: ``mail``, ``webhook`` or ``robot``.
-        target_name: Name of the target.
-        attempts: How many were begun.
-        created_at: When the notice was made.
-        error: Why the last attempt failed.
-    """
-
-    id: str
-    account_id: str
-    app_id: str | None
-    kind: str
-    target_kind: str
-    target_name: str
-    attempts: int
-    created_at: int
-    error: str
-
-
-def failures_page(connection: Connection, asked: Asked) -> Slice[Failure]:
-    """What was given up on its way to a target, newest first."""
+def all_deliveries() -> Select[Any]:
+    """What is and was on its way to targets, without an order."""
     n, t = notices.c, targets.c
-    statement = (
-        select(
-            _O.id, n.account_id, n.app_id, n.kind, t.kind.label("target_kind"), t.name.label("target_name"),
-            _O.attempts, _O.created_at, _O.error,
-        )
-        .select_from(outbox.join(notices).join(targets))
-        .where(_O.state == "failed")
-    )  # fmt: skip
-    return cut(connection, statement, (_O.created_at, _O.id), asked, named(Failure))
+    return select(
+        _O.id, _O.notice_id, n.account_id, n.app_id, n.kind, _O.target_id, t.kind.label("target_kind"),
+        t.name.label("target_name"), _O.state, _O.attempts, _O.created_at,
+        case((_O.state == "waiting", _O.next_at)).label("next_at"), _O.sent_at, _O.error,
+    ).select_from(outbox.join(notices).join(targets))  # fmt: skip
 
 
-def deliveries(connection: Connection, account_id: str, limit: int) -> list[Delivery]:
-    """What is and was on its way to an account's targets, newest first."""
-    statement = (
-        select(_O.notice_id, _O.target_id, _O.state, _O.attempts, _O.sent_at, _O.error)
-        .select_from(outbox.join(notices))
-        .where(notices.c.account_id == account_id)
-        .order_by(_O.created_at.desc(), _O.id)
-        .limit(limit)
-    )
-    return [Delivery(*row) for row in connection.execute(statement)]
+def deliveries_page(
+    connection: Connection, asked: Asked, account_id: str | None = None, state: str | None = None
+) -> Slice[Delivery]:
+    """What is and was on its way to targets, newest first; of one account and in one state, where they are named."""
+    statement = all_deliveries()
+    for column, value in ((notices.c.account_id, account_id), (_O.state, state)):
+        if value is not None:
+            statement = statement.where(column == value)
+    return cut(connection, statement, (_O.created_at, _O.id), asked, named(Delivery))
+
+
+def delivery_by_id(connection: Connection, delivery_id: str) -> Delivery | None:
+    """How one notice fares on its way to one target."""
+    row = connection.execute(all_deliveries().where(_O.id == delivery_id)).one_or_none()
+    return Delivery(*row) if row else None
+
+
+def send_again(connection: Connection, delivery_id: str, now: int) -> bool:
+    """Have what was given up begin anew; False where it was not given up, or its target takes nothing any more."""
+    alive = exists().where(targets.c.id == _O.target_id, targets.c.disabled_at.is_(None))
+    again = update(outbox).where(_O.id == delivery_id, _O.state == "failed", alive)
+    return connection.execute(again.values(state="waiting", attempts=0, next_at=now)).rowcount == 1

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, String, bindparam, delete, func, insert, select, update
 
-from ziyan.metering.store.schema import packages, reservations
+from ziyan.metering.store.schema import apps, packages, reservations
 
 _SWEPT_AT_ONCE: Final = 500
 
@@ -191,6 +191,16 @@ def add(connection: Connection, package: Package) -> None:
 def close(connection: Connection, order_id: str, now: int) -> None:
     """Take the package of an order out of use; calls under way are honoured."""
     connection.execute(update(packages).where(_C.order_id == order_id, _C.closed_at.is_(None)).values(closed_at=now))
+
+
+def unspent_of_account(connection: Connection, account_id: str, now: int) -> list[Package]:
+    """Packages of an account that calls are left of, or under way, and that have not expired; in the order of use."""
+    statement = (
+        select(*_COLUMNS)
+        .join_from(packages, apps)
+        .where(apps.c.account_id == account_id, _C.closed_at.is_(None), _C.valid_to > now, _C.consumed < _C.calls)
+    )
+    return [Package(*row) for row in connection.execute(statement.order_by(_C.valid_to, _C.created_at, _C.id))]
 
 
 def of_app(connection: Connection, app_id: str) -> list[Package]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from markupsafe import Markup
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from ziyan.errors import ConflictError
@@ -14,21 +15,23 @@ from ziyan.metering.apps import AppChange
 from ziyan.metering.desk import Desk
 from ziyan.metering.logins import Login, Role
 from ziyan.metering.packages import GRANT_MONTHS
-from ziyan.metering.store import apps as table
-from ziyan.metering.store import lists, overview, packages, sales
+from ziyan.metering.store import lists, overview, packages, sales, searches
 from ziyan.metering.store import logins as login_table
 from ziyan.metering.store.apps import Account, App
-from ziyan.metering.store.lists import Filter
+from ziyan.metering.store.listings import Customer, customers_listing, orders_listing
 from ziyan.metering.store.packages import Package
-from ziyan.metering.store.slices import MOST, Asked
+from ziyan.metering.store.searches import Found
+from ziyan.metering.store.slices import MOST, Asked, Slice
+from ziyan.metering.store.usage import Event
 from ziyan.metering.times import now_ms
 from ziyan.metering.tokens import Scope
 from ziyan.web.admin.doors import may
-from ziyan.web.admin.parts import Names, Time, badge, link, name_of, whole_of
+from ziyan.web.admin.parts import Names, Time, link, name_of, whole_of
 from ziyan.web.admin.sales import order_columns
 from ziyan.web.admin.usage import chart_of_days, event_columns
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, asked_slice, every
+from ziyan.web.statements import months_of
+from ziyan.web.tables import Column, Table, all_slices, asked_search, asked_slice, badge
 
 LoginWork = Callable[[Desk, Login], Login]
 
@@ -46,27 +49,21 @@ async def show_accounts(ask: Ask) -> Response:
     """Every account, with how many apps it has and how much it called of late."""
     time = Time.of(ask, _DAYS)
 
-    def look(desk: Desk) -> tuple[list[Account], dict[str, int], dict[str, int]]:
-        found = every(desk.connection, table.accounts_page)
-        counts: dict[str, int] = {}
-        for app in table.all_apps(desk.connection):
-            counts[app.account_id] = counts.get(app.account_id, 0) + 1
-        sums = overview.sums(desk.connection, ("account_id",), span="day", since=time.since, until=time.until)
-        return found, counts, {each.key[0]: each.billed for each in sums}
-
-    accounts, counts, billed = await ask.read(look)
-    columns: list[Column[Account]] = [
+    columns: list[Column[Customer]] = [
         Column(
-            "name", ("账户", "Account"), lambda each: each.name,
-            show=lambda each: link(ask, f"/admin/accounts/{each.id}", each.name),
+            "name", ("账户", "Account"), lambda each: each.account.name,
+            show=lambda each: link(ask, f"/admin/accounts/{each.account.id}", each.account.name),
         ),
-        Column("apps", ("应用数", "Apps"), lambda each: counts.get(each.id, 0), "number"),
-        Column("billed", ("近 30 天计费次数", "Billed, 30 days"), lambda each: billed.get(each.id, 0), "number"),
-        Column("created", ("开户时间", "Opened"), lambda each: each.created_at, "moment"),
-        Column("id", ("编号", "Identifier"), lambda each: each.id, "code"),
+        Column("apps", ("应用数", "Apps"), lambda each: each.apps, "number"),
+        Column("billed", ("近 30 天计费次数", "Billed, 30 days"), lambda each: each.billed, "number"),
+        Column("created", ("开户时间", "Opened"), lambda each: each.account.created_at, "moment"),
+        Column("id", ("编号", "Identifier"), lambda each: each.account.id, "code"),
     ]  # fmt: skip
-    shown = Table.of(ask, columns, accounts)
-    return shown.csv("accounts") if shown.wants_csv else ask.page("admin/accounts.html", table=shown)
+    listing, wanted = customers_listing(time.since, time.until), asked_search(ask, columns)
+    shown = Table.searched(ask, columns, await ask.read(lambda desk: searches.page(desk.connection, listing, wanted)))
+    if shown.wants_csv:
+        return await shown.file("accounts", lambda connection: searches.rows(connection, listing, wanted))
+    return ask.page("admin/accounts.html", table=shown)
 
 
 async def create_account(ask: Ask) -> Response:
@@ -81,31 +78,33 @@ async def show_account(ask: Ask) -> Response:
     """One account with its apps, orders and logins."""
     account_id, time = ask.path("account_id"), Time.of(ask, _DAYS)
     sees = {name: may(ask, scope) for name, scope in (("orders", Scope.ORDERS_READ), ("usage", Scope.USAGE_READ))}
+    names = await ask.read(Names.of)
+    columns, listing = order_columns(ask, names, account=False), orders_listing(account_id)
+    wanted = asked_search(ask, columns, "order")
 
-    def look(desk: Desk) -> tuple[Account, Names, list[App], list[sales.Order], list[Login], list[overview.Sum]]:
+    def look(desk: Desk) -> tuple[Account, Found[sales.Order], list[Login], list[overview.Sum]]:
         account = desk.account(account_id)
-        wanted = Filter(account_id)
-        orders = every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, wanted))
         people = login_table.page(desk.connection, Asked(MOST), account_id).items
         sums = overview.sums(
             desk.connection, ("start", "code"), span="day", since=time.since, until=time.until, account_id=account_id
         )
-        names = Names.of(desk)
-        mine = [app for app in names.apps.values() if app.account_id == account_id]
-        return account, names, mine, orders, people, sums
+        return account, searches.page(desk.connection, listing, wanted), people, sums
 
-    account, names, mine, orders, people, sums = await ask.read(look)
+    account, orders, people, sums = await ask.read(look)
+    mine = [app for app in names.apps.values() if app.account_id == account_id]
     app_table = Table.of(ask, app_columns(ask, names, account=False), mine, name="app")
-    order_table = Table.of(ask, order_columns(ask, names, account=False), orders, name="order")
-    for shown, file_name, seen in ((app_table, "apps", True), (order_table, "orders", sees["orders"])):
-        if seen and shown.wants_csv:
-            return shown.csv(file_name)
+    order_table = Table.searched(ask, columns, orders, name="order")
+    if app_table.wants_csv:
+        return app_table.csv("apps")
+    if sees["orders"] and order_table.wants_csv:
+        return await order_table.file("orders", lambda connection: searches.rows(connection, listing, wanted))
     return ask.page(
         "admin/account.html",
         account=account,
         app_table=app_table,
         order_table=order_table if sees["orders"] else None,
         people=people,
+        months=months_of(ask, account) if may(ask, Scope.STATEMENTS_READ) else [],
         chart=chart_of_days(ask, time, sums) if sees["usage"] else None,
     )
 
@@ -172,17 +171,18 @@ async def show_app(ask: Ask) -> Response:
         return app, Names.of(desk), packages.of_app(desk.connection, app_id), sums, items, left
 
     app, names, owned, sums, items, left = await ask.read(look)
-    events = await ask.read(
-        lambda desk: lists.events_page(
-            desk.connection, asked_slice(ask, "call", 20), app_id, since=time.since, until=time.until
-        )
-    )
+
+    def calls(connection: Connection, asked: Asked) -> Slice[Event]:
+        return lists.events_page(connection, asked, app_id, since=time.since, until=time.until)
+
+    events = await ask.read(lambda desk: calls(desk.connection, asked_slice(ask, "call", 20)))
     package_table = Table.of(ask, package_columns(ask, now_ms()), owned[::-1], name="package")
     event_table = Table.sliced(ask, event_columns(ask), events, name="call")
     sees_usage = may(ask, Scope.USAGE_READ)
-    for shown, file_name, seen in ((package_table, "packages", True), (event_table, "calls", sees_usage)):
-        if seen and shown.wants_csv:
-            return shown.csv(file_name)
+    if package_table.wants_csv:
+        return package_table.csv("packages")
+    if sees_usage and event_table.wants_csv:
+        return await event_table.file("calls", all_slices(calls))
     return ask.page(
         "admin/app.html",
         app=app,

@@ -1,4 +1,4 @@
-"""Requests for invoices: looked at, issued with the PDF, or refused with a reason."""
+"""Statements; requests for invoices: looked at, issued with the PDF, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from ziyan.metering import invoices, papers
 from ziyan.metering.desk import Desk
 from ziyan.metering.invoices import Invoice
 from ziyan.metering.store import invoices as table
-from ziyan.metering.store import lists
+from ziyan.metering.store import searches
 from ziyan.metering.store.invoices import InvoiceFile
-from ziyan.metering.store.lists import Filter
-from ziyan.web.admin.parts import INVOICE_KINDS, INVOICE_STATES, Names, badge, link, name_of
+from ziyan.metering.store.listings import invoices_listing
+from ziyan.web import statements
+from ziyan.web.admin.parts import INVOICE_KINDS, INVOICE_STATES, Names, link, name_of
 from ziyan.web.rooms import Ask, private
-from ziyan.web.tables import Column, Table, every
+from ziyan.web.tables import Column, Table, asked_search, badge, words_of
 
 #: Bytes of a form with a PDF in it.
 MOST_UPLOAD: int = invoices.MAX_PDF_BYTES + (64 << 10)
 
 
+async def month_file(ask: Ask) -> Response:
+    """The statement of an account's month as a file."""
+    return await statements.month_file(ask, ask.path("account_id"))
+
+
 async def show_invoices(ask: Ask) -> Response:
     """Every request; of one state, where the address says so."""
     state = ask.query("state") if ask.query("state") in INVOICE_STATES else None
-
-    def look(desk: Desk) -> tuple[Names, list[Invoice]]:
-        wanted = Filter(state=state)
-        found = every(desk.connection, lambda connection, asked: lists.invoices_page(connection, asked, wanted))
-        return Names.of(desk), found
-
-    names, found = await ask.read(look)
+    names = await ask.read(Names.of)
     columns: list[Column[Invoice]] = [
         Column(
             "id", ("申请", "Request"), lambda each: each.id,
@@ -41,18 +41,19 @@ async def show_invoices(ask: Ask) -> Response:
             show=lambda each: names.account(ask, each.account_id),
         ),
         Column("title", ("抬头", "Title"), lambda each: each.title),
-        Column("kind", ("种类", "Kind"), lambda each: ask.text(*INVOICE_KINDS[each.kind])),
+        Column("kind", ("种类", "Kind"), lambda each: ask.text(*INVOICE_KINDS[each.kind]), words=INVOICE_KINDS),
         Column("amount", ("金额", "Amount"), lambda each: each.amount_fen, "fen"),
         Column(
             "state", ("状态", "State"), lambda each: each.state,
-            show=lambda each: badge(ask, INVOICE_STATES, each.state),
+            show=lambda each: badge(ask, INVOICE_STATES, each.state), words=words_of(INVOICE_STATES),
         ),
         Column("created", ("申请时间", "Asked for"), lambda each: each.created_at, "moment"),
         Column("number", ("发票号码", "Number"), lambda each: each.invoice_number, "code"),
     ]  # fmt: skip
-    shown = Table.of(ask, columns, found)
+    listing, wanted = invoices_listing(states=(state,) if state else ()), asked_search(ask, columns)
+    shown = Table.searched(ask, columns, await ask.read(lambda desk: searches.page(desk.connection, listing, wanted)))
     if shown.wants_csv:
-        return shown.csv("invoices")
+        return await shown.file("invoices", lambda connection: searches.rows(connection, listing, wanted))
     return ask.page("admin/invoices.html", table=shown, state=state or "", states=INVOICE_STATES)
 
 

@@ -69,12 +69,6 @@ def link(ask: Ask, path: str, text: str) -> Markup:
     return Markup('<a href="{}">{}</a>').format(ask.visit.link(path), text)
 
 
-def badge(ask: Ask, states: Mapping[str, tuple[tuple[str, str], str]], state: str) -> Markup:
-    """A state as a word with a dot."""
-    words, kind = states[state]
-    return Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*words))
-
-
 def name_of(ask: Ask, field: str = "name", most: int = 200) -> str:
     """A field that names something.
 

@@ -8,8 +8,10 @@ from starlette.routing import BaseRoute
 
 from ziyan.metering.store import Store
 from ziyan.metering.tokens import Scope
+from ziyan.web import statements
 from ziyan.web.admin import customers, papers, sales, usage, watch
 from ziyan.web.admin.doors import needs
+from ziyan.web.admin.keys import KEYS
 from ziyan.web.admin.watch import Pulse
 from ziyan.web.rooms import MOST_FORM_BYTES, Handler, Room
 
@@ -22,6 +24,9 @@ SHOWN = (
     ("/admin/accounts/{account_id}", _NAMES, customers.show_account),
     ("/admin/apps", _NAMES, customers.show_apps),
     ("/admin/apps/{app_id}", (*_NAMES, S.PACKAGES_READ, S.CATALOGUE_READ), customers.show_app),
+    (KEYS.place, _NAMES, KEYS.show),
+    ("/admin/accounts/{account_id}/statements/{month}/{kind}", (S.STATEMENTS_READ,), papers.month_file),
+    ("/admin/orders/{order_id}/statement/{kind}", (S.STATEMENTS_READ,), statements.order_file),
     ("/admin/catalogue", (S.CATALOGUE_READ,), sales.show_catalogue),
     ("/admin/catalogue/{item_id}", (S.CATALOGUE_READ,), sales.show_item),
     ("/admin/orders", (*_NAMES, S.ORDERS_READ), sales.show_orders),
@@ -45,6 +50,11 @@ CHANGED = (
     ("/admin/apps/{app_id}/limit", S.APPS_WRITE, customers.limit_app),
     ("/admin/apps/{app_id}/packages", S.PACKAGES_WRITE, customers.top_up),
     ("/admin/apps/{app_id}/orders", S.ORDERS_WRITE, sales.place_order),
+    (f"{KEYS.place}/create", S.KEYS_WRITE, KEYS.create),
+    (f"{KEYS.place}/{{key_id}}/reveal", S.KEYS_WRITE, KEYS.reveal),
+    (f"{KEYS.place}/{{key_id}}/rotate", S.KEYS_WRITE, KEYS.rotate),
+    (f"{KEYS.place}/{{key_id}}/revoke", S.KEYS_WRITE, KEYS.revoke),
+    ("/admin/notices/{delivery_id}/retry", S.APPS_WRITE, watch.retry_notice),
     ("/admin/catalogue/create", S.CATALOGUE_WRITE, sales.put_item),
     ("/admin/catalogue/{item_id}/put", S.CATALOGUE_WRITE, sales.put_item),
     ("/admin/catalogue/{item_id}/retire", S.CATALOGUE_WRITE, sales.retire_item),

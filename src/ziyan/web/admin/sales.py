@@ -11,12 +11,12 @@ from ziyan.errors import ConflictError
 from ziyan.metering import catalogue, selling
 from ziyan.metering.desk import Desk
 from ziyan.metering.sheets import Fen
-from ziyan.metering.store import lists, packages, sales
-from ziyan.metering.store.lists import Filter
+from ziyan.metering.store import packages, sales, searches
+from ziyan.metering.store.listings import orders_listing
 from ziyan.metering.store.sales import Item, Order
-from ziyan.web.admin.parts import ORDER_STATES, Names, badge, fen_of, link, name_of, note_of, whole_of
+from ziyan.web.admin.parts import ORDER_STATES, Names, fen_of, link, name_of, note_of, whole_of
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, every
+from ziyan.web.tables import Column, Table, asked_search, badge, words_of
 
 _ITEM_ID_CHARS: Final = 32
 
@@ -42,7 +42,7 @@ def order_columns(ask: Ask, names: Names, *, account: bool = True) -> list[Colum
         Column("price", ("金额", "Price"), lambda order: order.price_fen, "fen"),
         Column(
             "state", ("状态", "State"), lambda order: order.state,
-            show=lambda order: badge(ask, ORDER_STATES, order.state),
+            show=lambda order: badge(ask, ORDER_STATES, order.state), words=words_of(ORDER_STATES),
         ),
         Column("created", ("下单时间", "Placed"), lambda order: order.created_at, "moment"),
         Column("paid", ("付款时间", "Paid"), lambda order: order.paid_at, "moment"),
@@ -52,16 +52,11 @@ def order_columns(ask: Ask, names: Names, *, account: bool = True) -> list[Colum
 async def show_orders(ask: Ask) -> Response:
     """Every order; of one state, where the address says so."""
     state = ask.query("state") if ask.query("state") in ORDER_STATES else None
-
-    def look(desk: Desk) -> tuple[Names, list[Order]]:
-        wanted = Filter(state=state)
-        found = every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, wanted))
-        return Names.of(desk), found
-
-    names, orders = await ask.read(look)
-    table = Table.of(ask, order_columns(ask, names), orders)
+    columns, listing = order_columns(ask, await ask.read(Names.of)), orders_listing(states=(state,) if state else ())
+    wanted = asked_search(ask, columns)
+    table = Table.searched(ask, columns, await ask.read(lambda desk: searches.page(desk.connection, listing, wanted)))
     if table.wants_csv:
-        return table.csv("orders")
+        return await table.file("orders", lambda connection: searches.rows(connection, listing, wanted))
     return ask.page("admin/orders.html", table=table, state=state or "", states=ORDER_STATES)
 
 

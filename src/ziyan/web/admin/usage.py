@@ -18,10 +18,11 @@ from ziyan.metering.store import overview
 from ziyan.metering.store.overview import Sum
 from ziyan.metering.store.usage import Event
 from ziyan.metering.times import HOUR_MS, day_of, now_ms
-from ziyan.web.admin.parts import Names, Time, badge
+from ziyan.web.admin.parts import Names, Time
 from ziyan.web.charts import Chart, Point
+from ziyan.web.plain_words import outcome_name
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table
+from ziyan.web.tables import Column, Table, badge
 
 
 def _is_busy_or_failed(status: int) -> bool:
@@ -100,7 +101,11 @@ async def show_usage(ask: Ask) -> Response:
         chart_of_shares(ask, "apps", ask.text("按应用", "By app"), by_app, lambda key: names.apps[key[1]].name),
         chart_of_shares(ask, "accounts", ask.text("按账户", "By account"), by_app, lambda key: names.accounts[key[0]]),
         chart_of_shares(
-            ask, "codes", ask.text("没有成功的，按原因", "Not answered, by reason"), _failed(by_app), _code
+            ask,
+            "codes",
+            ask.text("没有成功的，按原因", "Not answered, by reason"),
+            _failed(by_app),
+            lambda key: ask.text(*outcome_name(str(key[-1]))),
         ),
     ]
     asked = {name: ask.query(name) for name in ("account", "app")}
@@ -192,12 +197,12 @@ def chart_of_shares(
     for each in sums:
         found[label(each.key)] += each.calls
     ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-    most = 5  # so many labels fit below the bars
+    most = 8
     if len(ranked) > most:
         rest = sum(calls for _, calls in ranked[most - 1 :])
         ranked = [*ranked[: most - 1], (ask.text("其余", "all others"), rest)]
     points = [Point(text, [calls]) for text, calls in ranked]
-    return Chart(name, title, ask.text("名称", "Name"), [ask.text("调用", "calls")], points)
+    return Chart(name, title, ask.text("名称", "Name"), [ask.text("调用", "calls")], points, ranked=True)
 
 
 def event_columns(ask: Ask) -> list[Column[Event]]:
@@ -219,10 +224,6 @@ def event_columns(ask: Ask) -> list[Column[Event]]:
 
 def _failed(sums: Sequence[Sum]) -> list[Sum]:
     return [each for each in sums if each.key[-1] != "ok"]
-
-
-def _code(key: tuple[Any, ...]) -> str:
-    return str(key[-1])
 
 
 def local(ask: Ask, moment: int) -> datetime:

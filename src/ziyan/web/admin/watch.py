@@ -8,6 +8,8 @@ import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -15,21 +17,24 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from ziyan.engine.base import Engine, EngineStatus
+from ziyan.metering import inbox
 from ziyan.metering.desk import Desk
 from ziyan.metering.notices import CALLS_GONE, CALLS_LOW, EXPIRING, TEST
-from ziyan.metering.store import Store, audit, overview
-from ziyan.metering.store import notices as notice_table
+from ziyan.metering.store import Store, audit, overview, searches
 from ziyan.metering.store.audit import Entry
-from ziyan.metering.store.notices import Failure
+from ziyan.metering.store.listings import failures_listing
+from ziyan.metering.store.notices import Delivery
 from ziyan.metering.store.overview import Pace, Sum
 from ziyan.metering.times import DAY_MS, HOUR_MS, day_start, hour_start, now_ms
 from ziyan.metering.tokens import Scope
+from ziyan.web.admin.deeds import deed
 from ziyan.web.admin.doors import may
 from ziyan.web.admin.parts import Names, Time, link
 from ziyan.web.admin.usage import chart_of_days, local
 from ziyan.web.charts import Chart, Point
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, asked_slice, every
+from ziyan.web.spoken import why_not_sent
+from ziyan.web.tables import Act, Column, Table, all_slices, asked_search, asked_slice
 
 _DAYS: Final = 30
 #: The queue is looked at so often, and so many looks are kept: an hour.
@@ -37,13 +42,17 @@ LOOK_SECONDS: Final = 15.0
 LOOKS: Final = 240
 _NEWEST: Final = 5_000
 #: In the name of who did something; the file has it.
-_IDENTIFIER: Final = re.compile(r"\b[0-9a-f]{32} ")
+_IDENTIFIER: Final = re.compile(r"\b(?:login )?[0-9a-f]{32} ")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _KINDS: Final = {
     CALLS_LOW: ("次数不多了", "calls are few"),
     CALLS_GONE: ("次数用完了", "calls are gone"),
     EXPIRING: ("快到期了", "about to expire"),
     TEST: ("测试", "a test"),
 }
+
+
+_WAYS: Final = {"mail": ("邮件", "mail"), "webhook": ("Webhook", "webhook"), "robot": ("群机器人", "robot")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +111,8 @@ async def show_first(ask: Ask) -> Response:
 
 async def show_notices(ask: Ask) -> Response:
     """Notices that did not arrive."""
-
-    def look(desk: Desk) -> tuple[Names, list[Failure]]:
-        return Names.of(desk), every(desk.connection, notice_table.failures_page)
-
-    names, failures = await ask.read(look)
-    columns: list[Column[Failure]] = [
+    names = await ask.read(Names.of)
+    columns: list[Column[Delivery]] = [
         Column("created", ("时间", "Time"), lambda each: each.created_at, "moment"),
         Column(
             "account", ("账户", "Account"), lambda each: names.accounts[each.account_id],
@@ -117,32 +122,63 @@ async def show_notices(ask: Ask) -> Response:
             "app", ("应用", "App"), lambda each: names.apps[each.app_id].name if each.app_id else "",
             show=lambda each: names.app(ask, each.app_id) if each.app_id else "—",
         ),
-        Column("kind", ("通知", "Notice"), lambda each: ask.text(*_KINDS.get(each.kind, (each.kind, each.kind)))),
-        Column("target", ("去处", "Target"), lambda each: f"{each.target_name} ({each.target_kind})"),
+        Column("kind", ("通知", "Notice"), lambda each: ask.text(*_KINDS[each.kind]), words=_KINDS),
+        Column("target", ("去处", "Target"), lambda each: f"{each.target_name} · {ask.text(*_WAYS[each.target_kind])}"),
         Column("attempts", ("尝试次数", "Attempts"), lambda each: each.attempts, "number"),
-        Column("error", ("原因", "Reason"), lambda each: each.error),
+        Column("error", ("原因", "Reason"), lambda each: ask.text(*why_not_sent(each.error))),
     ]  # fmt: skip
-    table = Table.of(ask, columns, failures)
-    return table.csv("notices") if table.wants_csv else ask.page("admin/notices.html", table=table)
+    if may(ask, Scope.APPS_WRITE):
+        columns.append(Column("again", ("", ""), lambda each: "", bare=True, act=_again))
+    listing, wanted = failures_listing(), asked_search(ask, columns)
+    table = Table.searched(ask, columns, await ask.read(lambda desk: searches.page(desk.connection, listing, wanted)))
+    if table.wants_csv:
+        return await table.file("notices", lambda connection: searches.rows(connection, listing, wanted))
+    return ask.page("admin/notices.html", table=table)
+
+
+def _again(delivery: Delivery) -> Act:
+    return Act(
+        f"/admin/notices/{delivery.id}/retry",
+        ("重发", "Send again"),
+        ("马上再发一次；不成功就像新通知一样继续重试。", "It is sent at once, and then tried as often as a new one."),
+        ("确认重发", "Yes, send it"),
+    )
+
+
+async def retry_notice(ask: Ask) -> Response:
+    """Send a notice again that was given up."""
+    delivery_id = ask.path("delivery_id")
+    sent = await ask.change(lambda desk: inbox.retry_delivery(desk, delivery_id))
+    return ask.done(
+        "/admin/notices",
+        f"已重新发往“{sent.target_name}”。如果还是送不到，会再出现在这里。",
+        f"It is on its way to “{sent.target_name}” again. If it does not arrive, it will be here once more.",
+    )
 
 
 async def show_audit(ask: Ask) -> Response:
     """Who changed what, newest first; about one thing, where the address names it."""
     about = ask.query("object")[:36]
     asked = asked_slice(ask)
-    found = await ask.read(lambda desk: audit.page(desk.connection, asked, object_id=about or None))
+    page = partial(audit.page, object_id=about or None)
+    found = await ask.read(lambda desk: page(desk.connection, asked))
     columns: list[Column[Entry]] = [
         Column("at", ("时间", "Time"), lambda entry: entry.at, "moment"),
         Column("actor", ("谁", "Who"), lambda entry: entry.actor, show=lambda entry: _IDENTIFIER.sub("", entry.actor)),
-        Column("action", ("做了什么", "What"), lambda entry: entry.action, "code"),
+        Column(
+            "action", ("做了什么", "What"), lambda entry: entry.action, "code",
+            show=lambda entry: Markup("{} <code>{}</code>").format(ask.text(*deed(entry.action)), entry.action),
+        ),
         Column(
             "object", ("对象", "On"), lambda entry: entry.object_id,
             show=lambda entry: link(ask, f"/admin/audit?object={entry.object_id}", entry.object_id[:12]),
         ),
-        Column("change", ("改动", "Change"), _change, show=lambda entry: _changes(ask, entry)),
+        Column("change", ("改动", "Change"), partial(_change, ask), show=lambda entry: _changes(ask, entry)),
     ]  # fmt: skip
     table = Table.sliced(ask, columns, found)
-    return table.csv("audit") if table.wants_csv else ask.page("admin/audit.html", table=table, about=about)
+    if table.wants_csv:
+        return await table.file("audit", all_slices(page))
+    return ask.page("admin/audit.html", table=table, about=about)
 
 
 async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
@@ -201,13 +237,13 @@ def _spread_chart(ask: Ask, answered: Sequence[int]) -> Chart:
     return Chart("spread", title, ask.text("毫秒", "ms"), [ask.text("调用", "calls")], points)
 
 
-def _change(entry: Entry) -> str:
+def _change(ask: Ask, entry: Entry) -> str:
     """What differs, as text: for the file."""
-    return "; ".join(f"{name}: {old} → {new}" for name, old, new in _differences(entry))
+    return "; ".join(f"{name}: {old} → {new}" for name, old, new in _differences(ask, entry))
 
 
 def _changes(ask: Ask, entry: Entry) -> Markup:
-    found = _differences(entry)
+    found = _differences(ask, entry)
     if not found:
         return Markup("—")
     pairs = [
@@ -224,19 +260,24 @@ def _changes(ask: Ask, entry: Entry) -> Markup:
 _FEW: Final = 3
 
 
-def _differences(entry: Entry) -> list[tuple[str, str, str]]:
+def _differences(ask: Ask, entry: Entry) -> list[tuple[str, str, str]]:
     before, after = entry.before or {}, entry.after or {}
     return [
-        (name, _plain(before.get(name)), _plain(after.get(name)))
+        (name, _plain(ask, before.get(name)), _plain(ask, after.get(name)))
         for name in {**before, **after}
         if before.get(name) != after.get(name)
     ]
 
 
-def _plain(value: Any) -> str:
+def _plain(ask: Ask, value: Any) -> str:
+    """As people read it; moments, which the log has in UTC, in the store's zone."""
     if value is None or value == "":
         return "—"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if _MOMENT.fullmatch(value):
+        return f"{datetime.fromisoformat(value).astimezone(ask.store.zone):%Y-%m-%d %H:%M:%S}"
+    return value
 
 
 __all__ = ["LOOKS", "LOOK_SECONDS", "Pulse", "quantile", "show_audit", "show_first", "show_health"]

@@ -11,12 +11,13 @@ from starlette.responses import Response
 from ziyan.metering import selling
 from ziyan.metering.credentials import App
 from ziyan.metering.desk import Desk
-from ziyan.metering.store import lists, sales
-from ziyan.metering.store.lists import Filter
+from ziyan.metering.store import sales, searches
+from ziyan.metering.store.listings import orders_listing
 from ziyan.metering.store.sales import Item, Order
+from ziyan.metering.store.searches import Found
 from ziyan.web.console.holdings import account_apps
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, every, moment, shown
+from ziyan.web.tables import Column, Table, asked_search, badge, moment, shown, words_of
 
 PATH: Final = "/console/orders"
 #: State of an order → its word and the kind of its badge.
@@ -30,19 +31,18 @@ STATES: Final = {
 
 async def show_orders(ask: Ask) -> Response:
     """What is for sale, and the account's orders."""
-    account_id = ask.guest.account_id
+    apps = await ask.read(account_apps)
+    columns, listing = _columns(ask, {app.id: app.name for app in apps}), orders_listing(ask.guest.account_id)
+    wanted = asked_search(ask, columns)
 
-    def look(desk: Desk) -> tuple[list[App], list[Item], list[Order]]:
-        wanted = Filter(account_id)
-        orders = every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, wanted))
+    def look(desk: Desk) -> tuple[list[Item], Found[Order]]:
         items = [item for item in sales.all_items(desk.connection) if item.retired_at is None]
-        return account_apps(desk), items[::-1], orders
+        return items[::-1], searches.page(desk.connection, listing, wanted)
 
-    apps, items, orders = await ask.read(look)
-    names = {app.id: app.name for app in apps}
-    table = Table.of(ask, _columns(ask, names), orders)
+    items, orders = await ask.read(look)
+    table = Table.searched(ask, columns, orders)
     if table.wants_csv:
-        return table.csv("orders")
+        return await table.file("orders", lambda connection: searches.rows(connection, listing, wanted))
     fen = partial(shown, ask, "fen")
     return ask.page("console/orders.html", apps=apps, items=items, orders=table, fen=fen)
 
@@ -88,8 +88,7 @@ async def cancel_order(ask: Ask) -> Response:
 
 def _columns(ask: Ask, names: dict[str, str]) -> list[Column[Order]]:
     def state(row: Order) -> Markup:
-        word, kind = STATES[row.state]
-        return Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
+        return badge(ask, STATES, row.state)
 
     def link(row: Order) -> Markup:
         return Markup('<a href="{}">{}</a>').format(ask.visit.link(f"{PATH}/{row.id}"), row.item_name)
@@ -97,9 +96,11 @@ def _columns(ask: Ask, names: dict[str, str]) -> list[Column[Order]]:
     return [
         Column("created", ("下单时间", "Ordered"), lambda row: row.created_at, "moment"),
         Column("item", ("套餐", "Package"), lambda row: row.item_name, show=link),
-        Column("app", ("应用", "App"), lambda row: names[row.app_id]),
+        Column("app", ("应用", "App"), lambda row: names.get(row.app_id, "")),
         Column("calls", ("次数", "Calls"), lambda row: row.calls, "number"),
         Column("price", ("金额", "Price"), lambda row: row.price_fen, "fen"),
-        Column("state", ("状态", "State"), lambda row: ask.text(*STATES[row.state][0]), show=state),
+        Column(
+            "state", ("状态", "State"), lambda row: ask.text(*STATES[row.state][0]), show=state, words=words_of(STATES)
+        ),
         Column("id", ("订单号", "Order"), lambda row: row.id, "code"),
     ]

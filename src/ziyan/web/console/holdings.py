@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ziyan.metering.credentials import App
 from ziyan.metering.desk import Desk
 from ziyan.metering.store import apps as table
-from ziyan.metering.store import lists
-from ziyan.metering.store.lists import Filter
+from ziyan.metering.store import packages
 from ziyan.metering.store.packages import Package
 from ziyan.metering.times import DAY_MS, now_ms
-from ziyan.web.tables import every
 
 #: Days before expiry from which on a page says so.
 SOON_DAYS = 30
@@ -26,13 +25,11 @@ class Holding:
     Attributes:
         app: The app.
         packages: Those that calls can be made of, the first to expire first.
-        rest: Those that are used up, have expired or were closed, newest first.
         now: The moment that this is so.
     """
 
     app: App
     packages: Sequence[Package]
-    rest: Sequence[Package]
     now: int
 
     @property
@@ -69,20 +66,16 @@ class Holding:
 def account_apps(desk: Desk) -> list[App]:
     """The account's apps, oldest first."""
     account_id = desk.account_id or ""
-    return every(desk.connection, lambda connection, asked: table.apps_page(connection, asked, account_id))[::-1]
+    return table.all_apps(desk.connection, account_id)
 
 
 def holdings(desk: Desk) -> list[Holding]:
-    """The account's apps with their packages, oldest app first."""
-    wanted, now = Filter(desk.account_id or ""), now_ms()
-    packages = every(desk.connection, lambda connection, asked: lists.packages_page(connection, asked, wanted))
-    found = []
-    for app in account_apps(desk):
-        mine = [package for package in packages if package.app_id == app.id]
-        usable = [each for each in mine if state_of(each, now) in {"usable", "waiting"}]
-        usable.sort(key=lambda each: (each.valid_to, each.created_at))
-        found.append(Holding(app, usable, [each for each in mine if each not in usable], now))
-    return found
+    """The account's apps with the packages that calls can be made of, now or later, oldest app first."""
+    now = now_ms()
+    mine: dict[str, list[Package]] = defaultdict(list)
+    for package in packages.unspent_of_account(desk.connection, desk.account_id or "", now):
+        mine[package.app_id].append(package)
+    return [Holding(app, mine[app.id], now) for app in account_apps(desk)]
 
 
 def state_of(package: Package, now: int) -> str:

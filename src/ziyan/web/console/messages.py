@@ -17,11 +17,12 @@ from ziyan.metering.notices import Target, send_test_in
 from ziyan.metering.store import lists
 from ziyan.metering.store import notices as table
 from ziyan.metering.store.notices import Delivery
+from ziyan.metering.store.slices import Asked
 from ziyan.metering.views import NoticeView
 from ziyan.web.console.holdings import account_apps
 from ziyan.web.rooms import Ask
-from ziyan.web.spoken import spoken
-from ziyan.web.tables import Column, Table, asked_slice, moment
+from ziyan.web.spoken import spoken, why_not_sent
+from ziyan.web.tables import Column, Table, asked_slice, badge, moment
 
 INBOX: Final = "/console/inbox"
 NOTICES: Final = "/console/notices"
@@ -115,7 +116,7 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         return (
             account_apps(desk),
             [each for each in inbox.list_targets(desk, account_id) if not each.disabled],
-            table.deliveries(desk.connection, account_id, _SHOWN_DELIVERIES),
+            table.deliveries_page(desk.connection, Asked(_SHOWN_DELIVERIES), account_id).items,
         )
 
     apps_, targets, sent = await ask.read(look)
@@ -144,9 +145,9 @@ def _delivery_columns(ask: Ask, targets: list[Target]) -> list[Column[Delivery]]
     }
 
     def state(row: Delivery) -> Markup:
-        word, kind = states[row.state]
-        badge = Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
-        return badge + Markup(" <span class='small'>{}</span>").format(row.error) if row.error else badge
+        word = badge(ask, states, row.state)
+        why = ask.text(*why_not_sent(row.error))
+        return word + Markup(" <span class='small'>{}</span>").format(why) if row.error else word
 
     return [
         Column("target", ("去处", "Where"), lambda row: names.get(row.target_id, ask.text("已移除", "Removed"))),

@@ -8,13 +8,15 @@ from functools import partial
 from typing import Final
 
 from markupsafe import Markup
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from ziyan.metering.credentials import App
 from ziyan.metering.desk import Desk
-from ziyan.metering.store import lists
+from ziyan.metering.store import lists, searches
 from ziyan.metering.store import usage as sums
 from ziyan.metering.store.apps import Account
+from ziyan.metering.store.listings import packages_listing
 from ziyan.metering.store.packages import Package
 from ziyan.metering.store.slices import Asked, Slice
 from ziyan.metering.store.usage import Event, Total
@@ -23,11 +25,20 @@ from ziyan.web import plain_words
 from ziyan.web.console import figures
 from ziyan.web.console.figures import MOST_DAYS, MOST_HOUR_DAYS, Time
 from ziyan.web.console.holdings import Holding, account_apps, holdings, state_of
+from ziyan.web.rendering import ticks
 from ziyan.web.rooms import Ask
-from ziyan.web.tables import Column, Table, asked_slice, moment
+from ziyan.web.tables import Column, Table, all_slices, asked_search, asked_slice, badge, moment, words_of
 
 _DAYS: Final = 30
 _SHOWN_FAILURES: Final = 5
+#: State of a package → its word and the kind of its badge.
+_PACKAGE_STATES: Final = {
+    "usable": (("可用", "Usable"), "good"),
+    "waiting": (("未生效", "Not valid yet"), "waiting"),
+    "used": (("已用完", "Used up"), "over"),
+    "expired": (("已到期", "Expired"), "over"),
+    "closed": (("已退款停用", "Closed by a refund"), "over"),
+}
 
 
 async def show_overview(ask: Ask) -> Response:
@@ -58,20 +69,21 @@ async def show_overview(ask: Ask) -> Response:
 
 async def show_packages(ask: Ask) -> Response:
     """Every package, also those that are over."""
-    held = await ask.read(holdings)
-    names = {holding.app.id: holding.app.name for holding in held}
+    names = {app.id: app.name for app in await ask.read(account_apps)}
     now = now_ms()
-    rows = [package for holding in held for package in (*holding.packages, *holding.rest)]
-    states = {
-        "usable": ask.text("可用", "Usable"),
-        "waiting": ask.text("未生效", "Not valid yet"),
-        "used": ask.text("已用完", "Used up"),
-        "expired": ask.text("已到期", "Expired"),
-        "closed": ask.text("已退款停用", "Closed by a refund"),
-    }
+
+    def state(row: Package) -> Markup:
+        return badge(ask, _PACKAGE_STATES, state_of(row, now))
+
     columns: list[Column[Package]] = [
-        Column("app", ("应用", "App"), lambda row: names[row.app_id]),
-        Column("state", ("状态", "State"), lambda row: states[state_of(row, now)]),
+        Column("app", ("应用", "App"), lambda row: names.get(row.app_id, "")),
+        Column(
+            "state",
+            ("状态", "State"),
+            lambda row: ask.text(*_PACKAGE_STATES[state_of(row, now)][0]),
+            show=state,
+            words=words_of(_PACKAGE_STATES),
+        ),
         Column("calls", ("总次数", "Calls"), lambda row: row.calls, "number"),
         Column("used", ("已用", "Used"), lambda row: row.consumed, "number"),
         Column("left", ("剩余", "Left"), lambda row: row.left, "number"),
@@ -79,8 +91,11 @@ async def show_packages(ask: Ask) -> Response:
         Column("to", ("到期", "Expires"), lambda row: row.valid_to - 1, "day"),
         Column("id", ("套餐编号", "Package"), lambda row: row.id, "code"),
     ]
-    table = Table.of(ask, columns, rows)
-    return table.csv("packages") if table.wants_csv else ask.page("console/packages.html", packages=table)
+    listing, wanted = packages_listing(ask.guest.account_id, now), asked_search(ask, columns)
+    table = Table.searched(ask, columns, await ask.read(lambda desk: searches.page(desk.connection, listing, wanted)))
+    if table.wants_csv:
+        return await table.file("packages", lambda connection: searches.rows(connection, listing, wanted))
+    return ask.page("console/packages.html", packages=table)
 
 
 async def show_usage(ask: Ask) -> Response:
@@ -98,7 +113,7 @@ async def show_usage(ask: Ask) -> Response:
         Column("start", ("小时", "Hour") if time.hourly else ("日期", "Day"), lambda row: row.start,
                "moment" if time.hourly else "day"),
         Column("app", ("应用", "App"), lambda row: names[row.app_id]),
-        Column("outcome", ("结果", "Outcome"), lambda row: ask.text(*plain_words.of_outcome(row.code).what)),
+        Column("outcome", ("结果", "Outcome"), lambda row: ask.text(*plain_words.outcome_name(row.code))),
         Column("calls", ("调用", "Calls"), lambda row: row.calls, "number"),
         Column("billed", ("计费", "Billed"), lambda row: row.billed, "number"),
         Column("ms", ("平均毫秒", "ms on average"), lambda row: round(row.ms / row.calls), "number"),
@@ -143,10 +158,13 @@ async def show_failures(ask: Ask) -> Response:
     """Calls that failed, newest first, each with its reason."""
     app_id = ask.query("app") or None
 
+    def page(connection: Connection, asked: Asked) -> Slice[Event]:
+        return lists.failed_page(connection, asked, ask.guest.account_id, app_id)
+
     def look(desk: Desk) -> tuple[list[App], Slice[Event]]:
         if app_id is not None:
             desk.app(app_id)
-        return account_apps(desk), lists.failed_page(desk.connection, asked_slice(ask), desk.account_id or "", app_id)
+        return account_apps(desk), page(desk.connection, asked_slice(ask))
 
     apps, found = await ask.read(look)
     names = {app.id: app.name for app in apps}
@@ -154,20 +172,20 @@ async def show_failures(ask: Ask) -> Response:
     def reason(row: Event) -> Markup:
         plain = plain_words.of_outcome(row.code)
         return Markup("<b>{}</b><br><span class='small quiet'>{}</span>").format(
-            ask.text(*plain.what), ask.text(*plain.todo)
+            ticks(ask.text(*plain.what)), ticks(ask.text(*plain.todo))
         )
 
     columns: list[Column[Event]] = [
         Column("at", ("时间", "When"), lambda row: row.at, "moment"),
         Column("app", ("应用", "App"), lambda row: names[row.app_id]),
-        Column("reason", ("原因", "Reason"), lambda row: ask.text(*plain_words.of_outcome(row.code).what), show=reason),
+        Column("reason", ("原因", "Reason"), lambda row: ask.text(*plain_words.outcome_name(row.code)), show=reason),
         Column("status", ("状态码", "Status"), lambda row: row.status, "number", show=lambda row: str(row.status)),
         Column("code", ("错误码", "Code"), lambda row: row.code, "code"),
         Column("id", ("请求编号", "Request"), lambda row: row.id, "code"),
     ]
     table = Table.sliced(ask, columns, found)
     if table.wants_csv:
-        return table.csv("failed-calls")
+        return await table.file("failed-calls", all_slices(page))
     return ask.page("console/failures.html", apps=apps, chosen=app_id, failures=table)
 
 

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from decimal import Decimal
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from markupsafe import Markup
 from starlette.responses import Response
 
-from ziyan.api.papers import Format, file_answer, monthly_statement, order_statement
-from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError
+from ziyan.api.papers import file_answer
+from ziyan.errors import ConflictError, InvalidRequestError
 from ziyan.metering import papers
 from ziyan.metering.desk import Desk
 from ziyan.metering.invoices import Invoice, Wanted
 from ziyan.metering.selling import MOST_FEN
 from ziyan.metering.store import invoices as table
-from ziyan.metering.store import lists
+from ziyan.metering.store import lists, searches
 from ziyan.metering.store.apps import Account
+from ziyan.metering.store.listings import PAID, invoices_listing, orders_listing
 from ziyan.metering.store.lists import Filter
 from ziyan.metering.store.sales import Order
-from ziyan.metering.times import day_of, now_ms
+from ziyan.metering.store.searches import Found
+from ziyan.metering.store.slices import MOST, Asked
+from ziyan.web import statements
 from ziyan.web.rooms import Ask, private
 from ziyan.web.spoken import spoken
-from ziyan.web.tables import Column, Table, every, shown
+from ziyan.web.statements import files, months_of
+from ziyan.web.tables import Act, Column, Table, asked_search, badge, shown, words_of
 
 STATEMENTS: Final = "/console/statements"
 INVOICES: Final = "/console/invoices"
-_FORMATS: Final = ("pdf", "xlsx", "csv")
-_MONTH: Final = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
-_MOST_MONTHS: Final = 36
 #: State of a request → its word and the kind of its badge.
 STATES: Final = {
     "requested": (("待开票", "Requested"), "waiting"),
@@ -39,39 +38,38 @@ STATES: Final = {
     "rejected": (("已驳回", "Rejected"), "bad"),
     "cancelled": (("已撤回", "Taken back"), "over"),
 }
+_KINDS: Final = {"normal": ("普通发票", "Normal"), "special": ("专用发票", "Special")}
 _FIELDS: Final = ("kind", "title", "tax_number", "amount", "order", "registered", "bank", "email")
 
 
 async def show_statements(ask: Ask) -> Response:
-    """Months and orders, each with its files."""
+    """Months and paid orders, each with its files."""
+    columns: list[Column[Order]] = [
+        Column("paid", ("付款确认", "Paid"), lambda row: row.paid_at, "day"),
+        Column("item", ("套餐", "Package"), lambda row: row.item_name),
+        Column("price", ("金额", "Price"), lambda row: row.price_fen, "fen"),
+        Column(
+            "files", ("下载", "Download"), lambda _row: "", bare=True,
+            show=lambda row: files(ask, f"{STATEMENTS}/orders/{row.id}"),
+        ),
+        Column("id", ("订单号", "Order"), lambda row: row.id, "code"),
+    ]  # fmt: skip
+    account_id = ask.guest.account_id
+    listing, wanted = orders_listing(account_id, PAID), asked_search(ask, columns)
 
-    def look(desk: Desk) -> tuple[Account, list[Order]]:
-        account = desk.account(desk.account_id or "")
-        wanted = Filter(account.id)
-        return account, every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, wanted))
+    def look(desk: Desk) -> tuple[Account, Found[Order]]:
+        return desk.account(account_id), searches.page(desk.connection, listing, wanted)
 
     account, orders = await ask.read(look)
-    months = _months(day_of(account.created_at, ask.store.zone), day_of(now_ms(), ask.store.zone))
-    paid = [order for order in orders if order.state in {"paid", "refunded"}]
-    return ask.page(
-        "console/statements.html", months=months, orders=paid, formats=_FORMATS, fen=partial(shown, ask, "fen"),
-        day=partial(shown, ask, "day"),
-    )  # fmt: skip
+    table = Table.searched(ask, columns, orders)
+    if table.wants_csv:
+        return await table.file("paid-orders", lambda connection: searches.rows(connection, listing, wanted))
+    return ask.page("console/statements.html", months=months_of(ask, account), orders=table)
 
 
 async def month_file(ask: Ask) -> Response:
     """The statement of a month as a file."""
-    month = ask.path("month")
-    if not _MONTH.fullmatch(month):
-        raise NotFoundError(f"There is no month {month}")
-    return private(await monthly_statement(ask.store, ask.guest.account_id, month, _format(ask), None))
-
-
-async def order_file(ask: Ask) -> Response:
-    """The statement of an order as a file."""
-    order_id = ask.path("order_id")
-    order = await ask.read(lambda desk: desk.order(order_id))
-    return private(await order_statement(ask.store, order.id, _format(ask)))
+    return await statements.month_file(ask, ask.guest.account_id)
 
 
 async def show_invoices(ask: Ask) -> Response:
@@ -115,30 +113,29 @@ async def invoice_file(ask: Ask) -> Response:
 
 
 async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
-    account_id = ask.guest.account_id
+    account_id, columns = ask.guest.account_id, _columns(ask)
+    listing, wanted = invoices_listing(account_id), asked_search(ask, columns)
 
-    def look(desk: Desk) -> tuple[int, list[Invoice], list[Order], set[str]]:
-        wanted = Filter(account_id)
-        requests = every(desk.connection, lambda connection, asked: lists.invoices_page(connection, asked, wanted))
-        paid = Filter(account_id, state="paid")
-        orders = every(desk.connection, lambda connection, asked: lists.orders_page(connection, asked, paid))
-        left = max(0, table.left_fen(desk.connection, account_id))
-        issued = [each.id for each in requests if each.state == "issued"]
-        return left, requests, orders, {each for each in issued if table.file_of(desk.connection, each, account_id)}
+    def look(desk: Desk) -> tuple[int, int, Found[Invoice], set[str], list[Order]]:
+        requests = searches.page(desk.connection, listing, wanted)
+        issued = table.with_files(desk.connection, (each.id for each in requests.rows))
+        orders = lists.orders_page(desk.connection, Asked(MOST), Filter(account_id, state="paid")).items
+        chosen = next((each.id for each in orders if each.id == ask.query("order")), None)
+        left, of_order = (table.left_fen(desk.connection, account_id, order) for order in (None, chosen))
+        return max(0, left), max(0, min(left, of_order)), requests, issued, orders
 
-    left, requests, orders, files = await ask.read(look)
-    found = Table.of(ask, _columns(ask, files), requests)
+    left, offered, requests, issued, orders = await ask.read(look)
+    found = Table.searched(ask, [*columns, _file_column(ask, issued), _CANCEL], requests)
     if found.wants_csv:
-        return found.csv("invoices")
+        return await found.file("invoices", lambda connection: searches.rows(connection, listing, wanted))
     again = {name: ask.field(name) if wrong else "" for name in _FIELDS}
     if not wrong:
-        again |= {"kind": "normal", "amount": f"{left // 100}.{left % 100:02}", "order": ask.query("order")}
+        again |= {"kind": "normal", "amount": f"{offered // 100}.{offered % 100:02}", "order": ask.query("order")}
     return ask.page(
         "console/invoices.html",
         status=422 if wrong else 200,
         left=left,
         invoices=found,
-        waiting=[each for each in requests if each.state == "requested"],
         orders=orders,
         again=again,
         wrong=wrong,
@@ -146,45 +143,45 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
     )
 
 
-def _columns(ask: Ask, files: set[str]) -> list[Column[Invoice]]:
+def _columns(ask: Ask) -> list[Column[Invoice]]:
     def state(row: Invoice) -> Markup:
-        word, kind = STATES[row.state]
-        badge = Markup('<span class="badge {}">{}</span>').format(kind, ask.text(*word))
-        return badge + Markup("<br><span class='small'>{}</span>").format(row.reason) if row.reason else badge
-
-    def file(row: Invoice) -> str | Markup:
-        if row.id not in files:
-            return "—"
-        address = ask.visit.link(f"{INVOICES}/{row.id}/file")
-        return Markup('<a class="button" href="{}" download>PDF</a>').format(address)
+        word = badge(ask, STATES, row.state)
+        return word + Markup("<br><span class='small'>{}</span>").format(row.reason) if row.reason else word
 
     return [
         Column("created", ("申请时间", "Requested"), lambda row: row.created_at, "moment"),
         Column("title", ("抬头", "Title"), lambda row: row.title),
-        Column(
-            "kind",
-            ("种类", "Kind"),
-            lambda row: ask.text("专用发票", "Special") if row.kind == "special" else ask.text("普通发票", "Normal"),
-        ),
+        Column("kind", ("种类", "Kind"), lambda row: ask.text(*_KINDS[row.kind]), words=_KINDS),
         Column("amount", ("金额", "Amount"), lambda row: row.amount_fen, "fen"),
-        Column("state", ("状态", "State"), lambda row: ask.text(*STATES[row.state][0]), show=state),
+        Column(
+            "state", ("状态", "State"), lambda row: ask.text(*STATES[row.state][0]), show=state, words=words_of(STATES)
+        ),
         Column("number", ("发票号码", "Number"), lambda row: row.invoice_number),
-        Column("file", ("发票", "Invoice"), lambda _row: "", show=file, bare=True),
     ]
 
 
-def _months(first: date, last: date) -> list[str]:
-    """Months from the newest to the oldest, of three years at most."""
-    newest, oldest = last.year * 12 + last.month - 1, first.year * 12 + first.month - 1
-    numbers = range(newest, max(oldest, newest - _MOST_MONTHS + 1) - 1, -1)
-    return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
+def _file_column(ask: Ask, issued: set[str]) -> Column[Invoice]:
+    def file(row: Invoice) -> str | Markup:
+        if row.id not in issued:
+            return "—"
+        address = ask.visit.link(f"{INVOICES}/{row.id}/file")
+        return Markup('<a class="button" href="{}" download>PDF</a>').format(address)
+
+    return Column("file", ("发票", "Invoice"), lambda _row: "", show=file, bare=True)
 
 
-def _format(ask: Ask) -> Format:
-    kind = ask.path("kind")
-    if kind not in _FORMATS:
-        raise NotFoundError(f"There is no such file as {kind}")
-    return cast("Format", kind)
+def _cancel(row: Invoice) -> Act | None:
+    if row.state != "requested":
+        return None
+    return Act(
+        f"{INVOICES}/{row.id}/cancel",
+        ("撤回", "Take back"),
+        ("撤回后金额可以重新申请。", "Its amount can be asked for again."),
+        ("确定撤回", "Take it back"),
+    )
+
+
+_CANCEL: Final[Column[Invoice]] = Column("cancel", ("", ""), lambda _row: "", bare=True, act=_cancel)
 
 
 def _fen(text: str) -> int | None:

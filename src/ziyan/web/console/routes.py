@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.routing import BaseRoute
 
+from ziyan.web import statements
 from ziyan.web.console import buying, messages, overview, papers
-from ziyan.web.console.keys import PATH as KEYS
-from ziyan.web.console.keys import Confirm, Keys
+from ziyan.web.console.holdings import account_apps
+from ziyan.web.keys import Keys
 from ziyan.web.rooms import Room
 
+KEYS: Final = Keys("console/keys.html", "/console/keys", lambda _ask, desk: account_apps(desk))
 
-def console_routes(room: Room, confirm: Confirm) -> list[BaseRoute]:
-    """Every address of the console.
 
-    Args:
-        room: Of buyers.
-        confirm: Whether somebody knows their password.
-    """
-    keys, route = Keys(confirm), room.route
-    key = f"{KEYS}/{{app_id}}/{{key_id}}"
+def console_routes(room: Room) -> list[BaseRoute]:
+    """Every address of the console, in the room of buyers."""
+    keys, route = KEYS, room.route
+    key = f"{KEYS.place}/{{app_id}}/{{key_id}}"
     target = f"{messages.NOTICES}/targets/{{target_id}}"
     return [
         route("/console", overview.show_overview),
         route("/console/packages", overview.show_packages),
         route("/console/usage", overview.show_usage),
         route("/console/calls", overview.show_failures),
-        route(KEYS, keys.show),
-        route(f"{KEYS}/{{app_id}}", change=keys.create),
+        route(KEYS.place, keys.show),
+        route(f"{KEYS.place}/{{app_id}}", change=keys.create),
         route(f"{key}/reveal", change=keys.reveal),
         route(f"{key}/rotate", change=keys.rotate),
         route(f"{key}/revoke", change=keys.revoke),
@@ -42,7 +42,7 @@ def console_routes(room: Room, confirm: Confirm) -> list[BaseRoute]:
         route(f"{messages.NOTICES}/apps/{{app_id}}", change=messages.change_thresholds),
         route(papers.STATEMENTS, papers.show_statements),
         route(f"{papers.STATEMENTS}/months/{{month}}/{{kind}}", papers.month_file),
-        route(f"{papers.STATEMENTS}/orders/{{order_id}}/{{kind}}", papers.order_file),
+        route(f"{papers.STATEMENTS}/orders/{{order_id}}/{{kind}}", statements.order_file),
         route(papers.INVOICES, papers.show_invoices, papers.request_invoice),
         route(f"{papers.INVOICES}/{{invoice_id}}/cancel", change=papers.cancel_invoice),
         route(f"{papers.INVOICES}/{{invoice_id}}/file", papers.invoice_file),

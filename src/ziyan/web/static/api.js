@@ -1,8 +1,13 @@
 // One call for one picture, and what came back. XMLHttpRequest, because fetch does not tell how far an upload is.
-const PATHS = { v1: '/v1/ocr', ocr: '/ocr' }
 const SECONDS = 100
 
-// what: {api, appcode, blob | url, blocks}. Gives {request, answer, reading | refusal}; rejects only when aborted.
+// What is called: {api, model}.
+export function pathOf({ api, model }) {
+  if (api === 'ocr') return '/ocr'
+  return model ? `/v1/ocr?model=${model}` : '/v1/ocr'
+}
+
+// what: {api, model, appcode, blob | url, blocks}. Gives {request, answer, reading | refusal}; rejects only when aborted.
 export function call(what, { onUpload, onSent, signal }) {
   const request = describe(what)
   return new Promise((resolve, reject) => {
@@ -26,10 +31,10 @@ export function call(what, { onUpload, onSent, signal }) {
   })
 }
 
-function describe({ api, appcode, blob, url, blocks }) {
+function describe({ api, model, appcode, blob, url, blocks }) {
   // Header values are bytes: what is no such byte would throw, and is no AppCode either.
   const headers = [['Authorization', `APPCODE ${appcode.replace(/[^\x21-\x7e]/g, '?')}`]]
-  const path = PATHS[api]
+  const path = pathOf({ api, model })
   if (api === 'ocr') {
     headers.push(['Content-Type', 'application/x-www-form-urlencoded'])
     const fields = blocks ? [['ver', '1']] : []

@@ -14,7 +14,7 @@ const TRIES = 4
 const BUSY = new Set([429, 503])
 
 export class Card {
-  // source: {file} | {url}; settings(): {api, appcode, view, dev}; changed(): called after each change of state
+  // source: {file} | {url}; settings(): {api, model, appcode, view, dev}; changed(): called after each change of state
   constructor(source, { settings, changed, removed }) {
     Object.assign(this, { source, settings, changed, state: 'waiting', result: null, picture: null })
     this.abort = new AbortController()
@@ -80,8 +80,8 @@ export class Card {
   }
 
   async send() {
-    const { api, appcode, view } = this.settings()
-    const what = { api, appcode, blob: this.picture?.blob, url: this.source.url, blocks: view === 'lines' }
+    const { api, model, appcode, view } = this.settings()
+    const what = { api, model, appcode, blob: this.picture?.blob, url: this.source.url, blocks: view === 'lines' }
     this.sent = what
     for (let tries = 1; ; tries += 1) {
       this.become('busy', sentence('uploading', 0), 0)
@@ -174,8 +174,8 @@ export class Card {
   }
 
   showCode() {
-    const { api, appcode, url, blocks } = this.sent
-    const what = { api, appcode, url, blocks, name: this.source.file?.name || 'picture.png', origin: location.origin }
+    const { api, model, appcode, url, blocks } = this.sent
+    const what = { api, model, appcode, url, blocks, name: this.source.file?.name || 'picture.png', origin: location.origin }
     this.at('code').textContent = LANGUAGES[this.at('language').value].make(what)
   }
 }

@@ -1,9 +1,11 @@
 // The call that was made, as code to copy. Names and addresses are the reader's own text: each is quoted for its language.
+import { pathOf } from './api.js'
+
 const q = JSON.stringify // also a string of Python, JavaScript, Java, Go and C#
 const sh = (text) => `'${text.replaceAll("'", `'\\''`)}'`
 const php = (text) => `'${text.replace(/[\\']/g, '\\$&')}'`
 
-// what: {api, origin, appcode, name | url, blocks}
+// what: {api, model, origin, appcode, name | url, blocks}
 export const LANGUAGES = {
   curl: { label: 'curl', make: curl },
   python: { label: 'Python', make: python },
@@ -14,7 +16,7 @@ export const LANGUAGES = {
   csharp: { label: 'C#', make: csharp },
 }
 
-const path = ({ api }) => (api === 'v1' ? '/v1/ocr' : '/ocr')
+const path = pathOf
 const auth = ({ appcode }) => `APPCODE ${appcode}`
 
 function curl(what) {

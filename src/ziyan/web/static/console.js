@@ -26,3 +26,8 @@ if (menu) {
     menu.querySelector('summary').focus()
   })
 }
+
+// On a phone the sections go on to the right: the one that is open is shown.
+const sections = document.querySelector('.rooms')
+const open = sections?.querySelector('[aria-current]')
+if (open) sections.scrollLeft = open.offsetLeft - (sections.clientWidth - open.offsetWidth) / 2

@@ -15,7 +15,10 @@ const all = (name) => [...document.querySelectorAll(`[data-${name}]`)]
 const chosen = (name) => all(name).find((input) => input.checked)?.value
 
 function settings() {
-  return { api: at('dev').checked ? chosen('api') : 'v1', appcode: at('appcode').value.trim(), view: chosen('view'), dev: at('dev').checked }
+  const dev = at('dev').checked
+  const api = dev ? chosen('api') : 'v1'
+  const model = dev && api === 'v1' ? (at('model')?.value ?? '') : ''
+  return { api, model, appcode: at('appcode').value.trim(), view: chosen('view'), dev }
 }
 
 // --- the queue ------------------------------------------------------------------------------------------------
@@ -185,7 +188,9 @@ function setUpView() {
 function setUpDeveloper() {
   at('dev-box').hidden = false
   const show = () => {
-    at('api-box').hidden = at('api-note').hidden = !at('dev').checked
+    const { dev, api } = settings()
+    at('api-box').hidden = at('api-note').hidden = !dev
+    if (at('model-box')) at('model-box').hidden = !dev || api !== 'v1'
     for (const card of cards) card.showWire()
   }
   at('dev').checked = kept('dev') === '1'
@@ -194,6 +199,7 @@ function setUpDeveloper() {
     else forget('dev')
     show()
   })
+  for (const input of all('api')) input.addEventListener('change', show)
   show()
 }
 

@@ -1,4 +1,4 @@
-"""``/console/keys``: what an account's apps sign in with.
+"""What apps sign in with, on the pages of buyers and operators alike.
 
 Keys are masked.  They are shown again to whoever gives the password, and the audit log says to whom and when; a new one
 is shown by the page that made it.
@@ -6,7 +6,7 @@ is shown by the page that made it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -18,13 +18,9 @@ from ziyan.metering.credentials import App, Credential, Kind
 from ziyan.metering.desk import Desk
 from ziyan.metering.times import now_ms
 from ziyan.metering.views import SecretKeyView
-from ziyan.web.console.holdings import account_apps
 from ziyan.web.rooms import Ask
 from ziyan.web.tables import moment
 
-#: Whether somebody knows their password; what to tell them where not.
-Confirm = Callable[[Ask, str], Awaitable[tuple[str, str] | None]]
-PATH: Final = "/console/keys"
 _SHOWN_CHARS: Final = 4
 #: Hours that the old key works on, to choose from.
 GRACES: Final = (0, 1, 24, 168, 720)
@@ -53,23 +49,30 @@ class Shown:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
 class Keys:
-    """The pages of keys."""
+    """A page of keys and its forms.
 
-    def __init__(self, confirm: Confirm) -> None:
-        """Ask for passwords through ``confirm``."""
-        self._confirm = confirm
+    Attributes:
+        template: It.
+        place: Its address, in which parts may be named as in those of its forms.
+        apps_of: Whose keys it shows.
+    """
+
+    template: str
+    place: str
+    apps_of: Callable[[Ask, Desk], list[App]]
 
     async def show(self, ask: Ask) -> Response:
         """Every app with its keys."""
-        return await _page(ask)
+        return await self._page(ask)
 
     async def create(self, ask: Ask) -> Response:
         """Make one more key of an app, and show it."""
         app_id, kind = ask.path("app_id"), _kind(ask.field("kind"))
         hmac = ask.field("kind") == "appid-hmac"
         key = await ask.change(lambda desk: apps.create_key(desk, app_id, kind, hmac=hmac))
-        return await _page(ask, key, ("新凭证已生成。", "A new key was made."))
+        return await self._page(ask, key, ("新凭证已生成。", "A new key was made."))
 
     async def rotate(self, ask: Ask) -> Response:
         """Put a new key in the place of one, and show it."""
@@ -81,26 +84,54 @@ class Keys:
         english = "A new key was made. " + (
             "The old one works no longer." if not grace else f"The old one works for another {grace:.0f} hours."
         )
-        return await _page(ask, key, (chinese, english))
+        return await self._page(ask, key, (chinese, english))
 
     async def reveal(self, ask: Ask) -> Response:
         """Show a key to whoever gives the password."""
         app_id, key_id = ask.path("app_id"), ask.path("key_id")
         await ask.read(lambda desk: desk.app(app_id))
-        wrong = await self._confirm(ask, ask.secret("password"))
+        wrong = await ask.wrong_password("password")
         if wrong is not None:
-            return await _page(ask, wrong=wrong, at=key_id)
+            return await self._page(ask, wrong=wrong, at=key_id)
         key = await ask.change(lambda desk: apps.reveal_key(desk, app_id, key_id))
-        return await _page(ask, key, ("这次查看已记入审计日志。", "The audit log says that you looked."))
+        return await self._page(ask, key, ("这次查看已记入审计日志。", "The audit log says that you looked."))
 
     async def revoke(self, ask: Ask) -> Response:
         """Refuse a key for good."""
         app_id, key_id = ask.path("app_id"), ask.path("key_id")
         await ask.change(lambda desk: apps.revoke_key(desk, app_id, key_id))
         return ask.done(
-            PATH,
+            self.place.format(**ask.request.path_params),
             "凭证已吊销，用它的调用从现在起被拒绝。",
             "The key was revoked. Calls with it are refused from now on.",
+        )
+
+    async def _page(
+        self,
+        ask: Ask,
+        key: Credential | None = None,
+        told: tuple[str, str] | None = None,
+        *,
+        wrong: tuple[str, str] | None = None,
+        at: str = "",
+    ) -> Response:
+        now = now_ms()
+
+        def look(desk: Desk) -> list[tuple[App, list[Shown]]]:
+            found = self.apps_of(ask, desk)
+            return [(app, [_shown(each, now) for each in apps.list_keys(desk, app.id)][::-1]) for app in found]
+
+        return ask.page(
+            self.template,
+            status=422 if wrong else 200,
+            apps=await ask.read(look),
+            new=SecretKeyView.of(key) if key else None,
+            told=told,
+            wrong=wrong,
+            at=at,
+            graces=GRACES,
+            grace=apps.GRACE_HOURS,
+            moment=partial(moment, ask),
         )
 
 
@@ -110,33 +141,6 @@ def _rotated(desk: Desk, *, app_id: str, key_id: str, hours: float) -> Credentia
 
 def _kind(text: str) -> Kind:
     return {"appkey": Kind.APPKEY, "appid": Kind.APPID, "appid-hmac": Kind.APPID}.get(text, Kind.APPCODE)
-
-
-async def _page(
-    ask: Ask,
-    key: Credential | None = None,
-    told: tuple[str, str] | None = None,
-    *,
-    wrong: tuple[str, str] | None = None,
-    at: str = "",
-) -> Response:
-    now = now_ms()
-
-    def look(desk: Desk) -> list[tuple[App, list[Shown]]]:
-        return [(app, [_shown(each, now) for each in apps.list_keys(desk, app.id)][::-1]) for app in account_apps(desk)]
-
-    return ask.page(
-        "console/keys.html",
-        status=422 if wrong else 200,
-        apps=await ask.read(look),
-        new=SecretKeyView.of(key) if key else None,
-        told=told,
-        wrong=wrong,
-        at=at,
-        graces=GRACES,
-        grace=apps.GRACE_HOURS,
-        moment=partial(moment, ask),
-    )
 
 
 def _shown(key: Credential, now: int) -> Shown:
