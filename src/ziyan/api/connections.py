@@ -365,9 +365,10 @@ class _H2(H2Protocol):
             await self._take(event.data)
             return
         await super().handle(event)
-        if isinstance(event, Closed):  # or answers that the client has left no room for would wait for ever
-            for stream_id in list(self.stream_buffers):
-                await self._forget(stream_id)
+        for stream_id in list(
+            self.stream_buffers
+        ):  # or answers that the client has left no room for would wait for ever
+            await self._forget(stream_id)
 
     async def _take(self, data: bytes) -> None:
         """Take in what has come, a little at a time: frames can be many, and each takes longer than it is long."""
