@@ -201,6 +201,13 @@ class KeyReusedError(ZiyanError):
     status = 422
 
 
+class AlreadyTakenError(ZiyanError):
+    """Another call has what may be billed once only."""
+
+    code = "already_taken"
+    status = 409
+
+
 class NotFoundError(ZiyanError):
     """There is no account, app, order, package or item of this identifier."""
 

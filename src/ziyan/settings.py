@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     rate_address: float = Field(
         500, ge=0, le=1e6, description="Calls a second that may come from one address; 0: no limit."
     )
+    connections_address: int = Field(
+        256, ge=0, le=1_000_000, description="Connections that one address may hold; 0: no limit."
+    )
     body_memory: int = Field(
         256, ge=8, description="MiB that the bodies of all requests under way may take; more are refused (503)."
     )

@@ -11,6 +11,7 @@ import pytest
 
 from tests.api.wire import Connection, FakeEngine, Reply, request
 from ziyan.api.app import create_app
+from ziyan.api.crowd import Crowd
 from ziyan.api.server import listen, serve_app
 from ziyan.api.tls import tls_context
 from ziyan.metering.credentials import Registration, register_app
@@ -70,7 +71,8 @@ def start_service(
 
     def run() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(serve_app(app, listener, grace=grace, shutdown=stop.wait, tls=tls_context(settings)))
+            tls, crowd = tls_context(settings), Crowd.from_settings(settings)
+            runner.run(serve_app(app, listener, grace=grace, shutdown=stop.wait, tls=tls, crowd=crowd))
 
     thread = threading.Thread(target=run)
     thread.start()

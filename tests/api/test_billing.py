@@ -532,19 +532,36 @@ def test_a_client_that_comes_back_with_its_key_after_leaving_is_billed_once(serv
 
 def test_http_2_bills_a_taken_answer_and_not_one_that_is_taken_back(service_with: Start) -> None:
     service = service_with(calls=5)
-    service.engine.outcome = LARGE
     headers = ("authorization", f"APPCODE {service.caller.appcode}")
     with Http2(service.port) as client:
+        client.client.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
         stream = client.post(FORM, headers)
         while stream not in client.headers:
             client.receive()
         client.client.reset_stream(stream)
+        client.client.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20})
         client.flush()
         wait_for(service, GONE)
-        service.engine.outcome = None
         taken = client.post(FORM, headers)
         assert client.answer(taken)[0]["x-ziyan-billed"] == "1"
         wait_for(service, GONE, OK)
+    assert consumed(service) == 1
+
+
+@pytest.mark.parametrize("room", [1, 1 << 15, (3 << 20) - (30 << 10)])
+def test_http_2_bills_whoever_lets_a_part_of_a_large_answer_come(service_with: Start, room: int) -> None:
+    service = service_with(calls=5)
+    service.engine.outcome = Page(lines=(), text="文" * (1 << 20), width=1, height=1)
+    headers = ("authorization", f"APPCODE {service.caller.appcode}")
+    with Http2(service.port) as client:
+        client.client.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: room})
+        client.client.increment_flow_control_window(4 << 20)
+        stream = client.post(FORM, headers)
+        while len(client.bodies.get(stream, b"")) < room:
+            client.receive()
+        client.client.reset_stream(stream)
+        client.flush()
+        wait_for(service, OK)
     assert consumed(service) == 1
 
 

@@ -151,6 +151,19 @@ def test_what_is_no_request_is_told_so_in_the_contracts_form(service: Service, s
     assert (reply["X-Ziyan-Billed"], len(reply["X-Ca-Request-Id"]), reply["Connection"]) == ("0", 36, "close")
 
 
+@pytest.mark.parametrize("target", ["/图", "/图?a=图", "/ocr图"])
+def test_a_path_that_is_not_ascii_is_one_that_nothing_is_served_under(service: Service, target: str) -> None:
+    reply = service.send(b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % target.encode())
+    path = target.partition("?")[0].replace("图", "%E5%9B%BE")
+    assert (reply.status, reply["X-Ca-Error-Message"]) == (404, f"API not found with `GET {path}`")
+
+
+def test_a_query_that_is_not_ascii_is_taken_as_it_is_meant(service: Service) -> None:
+    sent = request(BODY, appcode=service.caller.appcode, target="/ocr?x=%s&ver=1").replace(b"%s", "图".encode())
+    reply = service.send(sent)
+    assert (reply.status, json.loads(reply.body)["data"]) == (200, [])
+
+
 def test_a_fault_in_a_protocol_costs_one_connection_and_one_line(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import h2.config
 import h2.connection
@@ -24,7 +25,7 @@ from tests.api.test_body_memory import wait_for
 from tests.api.test_connections import BODY, READ, WaitingEngine
 from tests.api.wire import Connection, Http2, fingerprint, http2_call, http2_headers, request
 from ziyan.api import calls, connections
-from ziyan.api.connections import MAX_RESETS
+from ziyan.api.connections import MAX_FRAMES, MAX_RESETS
 from ziyan.api.tls import tls_context
 
 NEITHER = '{"ok":0,"msg":"img或url必传一个"}'.encode()
@@ -98,20 +99,17 @@ def test_calls_on_one_connection_do_not_mix(service: Service) -> None:
     assert found == [fingerprint(picture) for picture in pictures]
 
 
-def test_an_upgrade_from_http_1_is_answered_over_http_2(service: Service) -> None:
-    with Http2(service.port) as client:
-        client.client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
-        settings = (client.client.initiate_upgrade_connection() or b"").decode()
-        upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", f"HTTP2-Settings: {settings}")
-        sent = request(method="GET", headers=upgrade, content_type=None).replace(b"Content-Length: 0\r\n", b"")
-        client.socket.sendall(sent)
-        received = b""
-        while b"\r\n\r\n" not in received:
-            received += client.socket.recv(1 << 16)
-        head, _, rest = received.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101")
-        client.take(rest)  # and only now sends the preface
-        assert client.answer(1)[0]["x-ca-error-code"] == "I405UM"
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_an_upgrade_from_http_1_is_not_made(service: Service, method: str) -> None:
+    client = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+    settings = (client.initiate_upgrade_connection() or b"").decode()
+    upgrade = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", f"HTTP2-Settings: {settings}")
+    sent = request(method=method, headers=upgrade, content_type=None).replace(b"Content-Length: 0\r\n", b"")
+    with Connection(service.port) as connection:
+        for _ in range(2):  # and the connection goes on as it was
+            connection.send(sent)
+            reply = connection.read_reply()
+            assert (reply.status, reply["X-Ca-Error-Code"]) == (405, "I405UM")
 
 
 def test_a_refusal_reaches_a_client_that_is_still_sending(service: Service) -> None:
@@ -133,7 +131,6 @@ def test_what_still_comes_for_an_answered_call_is_dropped(service: Service) -> N
 @pytest.mark.parametrize(
     "headers",
     [
-        http2_headers("POST", "/图"),
         [(":method", "CONNECT"), (":authority", "ocr.example")],
         http2_headers("PÖST", "/ocr"),
     ],
@@ -151,6 +148,15 @@ def test_a_request_that_is_none_costs_its_stream_alone(
 def test_an_absolute_path_is_served_as_the_path_it_names(service: Service) -> None:
     headers = [*http2_headers("POST", "https://ocr.example/ocr?ver=0"), FORM_TYPE, appcode(service)]
     assert_666(http2_call(service.port, headers, b"img=&url="))
+
+
+def test_a_path_that_is_not_ascii_is_one_that_nothing_is_served_under(service: Service) -> None:
+    with Http2(service.port) as client:
+        stream = client.send_headers(http2_headers("POST", "/图"), end=True)
+        headers, _ = client.answer(stream)
+        assert (headers[":status"], headers["x-ca-error-code"]) == ("404", "I404NF")
+        assert headers["x-ca-error-message"] == "API not found with `POST /%E5%9B%BE`"
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
 
 
 def test_a_priority_may_come_before_its_stream(service: Service) -> None:
@@ -289,11 +295,63 @@ def test_priorities_are_not_kept(
 
     with Http2(service.port) as client:
         client.flush()
-        for number in range(1200):
+        for number in range(MAX_FRAMES - 200):
             client.socket.sendall(priority(1_000_001 + 2 * number, 0))
         assert_666(client.answer(client.post(b"img=", appcode(service))))
     assert service.post(b"ver=7").status == 666
     assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+# --- frames that are no calls -------------------------------------------------------------------------------------
+
+
+def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+#: One of each kind that a client may send as often as it likes.  On stream 1 a body is under way.
+FRAMES = {
+    "settings": frame(4),
+    "settings of windows": frame(4, b"\0\4" + (1 << 16).to_bytes(4, "big")),
+    "ping": frame(6, bytes(8)),
+    "answer to a ping": frame(6, bytes(8), flags=1),
+    "room of the connection": frame(8, (1).to_bytes(4, "big")),
+    "room of a stream": frame(8, (1).to_bytes(4, "big"), stream=1),
+    "priority": frame(2, bytes(4) + b"\x10", stream=3),
+    "unknown": frame(0x77),
+    "empty data": frame(0, stream=1),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_a_client_that_sends_nothing_but_frames_is_sent_away(
+    service: Service, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Http2(service.port) as client:
+        client.send_headers([*http2_headers("POST", "/ocr"), appcode(service)])
+        with suppress(ConnectionError):  # it is sent away before it has said all of it
+            client.socket.sendall(FRAMES[kind] * 20 * MAX_FRAMES)
+        client.wait_for_end()
+    assert service.post(b"ver=7").status == 666
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
+
+
+def test_a_client_that_sends_many_frames_is_told_why_it_is_sent_away(service: Service) -> None:
+    with Http2(service.port) as client:
+        client.flush()
+        client.socket.sendall(FRAMES["ping"] * (MAX_FRAMES + 300))
+        client.wait_for_end()
+        assert client.terminated
+        assert client.terminated.error_code == h2.errors.ErrorCodes.ENHANCE_YOUR_CALM
+
+
+def test_frames_of_a_client_that_calls_are_not_too_many(service: Service) -> None:
+    with Http2(service.port) as client:
+        for _ in range(200):
+            client.flush()
+            client.socket.sendall(FRAMES["ping"] * 6)
+            assert_666(client.answer(client.post(b"img=", appcode(service))))
+        assert client.terminated is None
 
 
 # --- the end ------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import pytest
 from tests.api.conftest import Service
 from tests.api.wire import Connection, request
 from tests.desk import set_app_disabled
+from ziyan.api import health
 from ziyan.errors import (
     EngineBusyError,
     EngineClosedError,
@@ -225,3 +226,31 @@ def test_not_ready_without_the_database(service_with: Callable[..., Service]) ->
     service.lose_database()
     reply = service.send(request(method="GET", target="/healthz/ready"))
     assert (reply.status, json.loads(reply.body)["store"]) == (503, False)
+
+
+def test_not_ready_while_the_database_cannot_be_written(
+    service_with: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = service_with()
+    outcomes: list[Exception | None] = []
+    touch = service.store.touch
+
+    async def touched() -> None:
+        outcome = outcomes.pop(0)
+        if outcome:
+            raise outcome
+        await touch()
+
+    def store_is_ready() -> bool:
+        return bool(json.loads(service.send(request(method="GET", target="/healthz/ready")).body)["store"])
+
+    monkeypatch.setattr(service.store, "touch", touched)
+    outcomes[:] = [StoreError("away", internal="the disk is full")]
+    assert [store_is_ready() for _ in range(3)] == [False] * 3, "one look lasts a while"
+    assert "the disk is full" in str(caplog.records[-1].__dict__)
+    monkeypatch.setattr(health, "WRITE_SECONDS", 0.0)
+    outcomes[:] = [TimeoutError(), None, TimeoutError(), StoreError("away"), None]
+    assert [store_is_ready() for _ in range(5)] == [False, True, True, False, True], "to be busy is no answer"
+    monkeypatch.setattr(health, "WRITE_PATIENCE", 0.0)
+    outcomes[:] = [StoreError("it takes too long")]
+    assert store_is_ready()

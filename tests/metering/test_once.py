@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
-from ziyan.metering import once
+from ziyan.metering import once, usage
 from ziyan.metering.store import Store, schema, taken
 from ziyan.settings import Settings
 
@@ -89,19 +89,24 @@ def test_of_stores_that_race_for_one_exactly_one_wins(settings: Settings, lapsed
     assert [sum(each) for each in zip(*won, strict=True)] == [1] * 10
 
 
-async def test_expired_rows_are_cleared_by_and_by(store: Store) -> None:
+async def test_expired_rows_are_cleared_away(store: Store) -> None:
     for number in range(25):
         await once.take(store, "nonce", f"old {number}", now=NOW, until=NOW + number)
-    assert rows(store) == 25
-    later = NOW + 1000
-    await once.take(store, "nonce", "at once", now=later, until=later + 1)
-    assert rows(store) == 26, "another machine's clock may be late by a minute"
-    later += 60_000
-    left = []
+
+    def sweep(now: int) -> int:
+        store.transact(lambda connection: taken.sweep(connection, now, 10), write=True)
+        return rows(store)
+
+    assert sweep(NOW + 60_000) == 25, "another machine's clock may be late by a minute"
+    await once.take(store, "nonce", "new", now=NOW + 60_025, until=NOW + 61_000)
+    assert [sweep(NOW + 60_025) for _ in range(4)] == [16, 6, 1, 1]
+
+
+async def test_the_recorder_clears_them_away(store: Store) -> None:
     for number in range(3):
-        await once.take(store, "nonce", f"new {number}", now=later, until=later + 1000)
-        left.append(rows(store))
-    assert left == [17, 8, 4]
+        await once.take(store, "nonce", str(number), now=NOW, until=NOW + number)
+    await usage.Recorder(store, usage_days=1).clean()
+    assert rows(store) == 0
 
 
 async def test_no_nonce_lies_in_the_database(sqlite_settings: Settings) -> None:
@@ -118,7 +123,7 @@ def test_whoever_sweeps_waits_for_nobody(postgresql_settings: Settings) -> None:
     later = NOW + 100_000
     swept = stores[0].transact(
         lambda held: (
-            taken.sweep(held, later),
+            taken.sweep(held, later, 10),
             asyncio.run(once.take(stores[1], "nonce", "new", now=later, until=later + 1)),
         )
     )

@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete, text
 
+from tests.api.test_body_memory import wait_for
 from tests.metering.calls import MINUTE, change, event, free, make, reserve, sells, settle
-from ziyan.errors import ConflictError, NotFoundError, QuotaError, SubscriptionExpiredError
-from ziyan.metering import ledger, packages
+from ziyan.errors import AlreadyTakenError, ConflictError, NotFoundError, QuotaError, SubscriptionExpiredError
+from ziyan.metering import ledger, once, packages
 from ziyan.metering.credentials import ensure_trial_app, register_app
-from ziyan.metering.packages import Package, ensure_trial_package, grant, list_packages, remaining
+from ziyan.metering.packages import Package, Settlement, ensure_trial_package, grant, list_packages, remaining
 from ziyan.metering.store import Store, schema
+from ziyan.metering.store import packages as package_table
 from ziyan.metering.times import DAY_MS, now_ms
 from ziyan.settings import Settings
 
@@ -188,6 +190,52 @@ def test_sweeping_passes_over_what_others_are_ending(postgresql_settings: Settin
     assert swept == 1
     for store in stores:
         store.close()
+
+
+async def test_what_may_be_billed_once_is_taken_with_the_call(store: Store, app_id: str) -> None:
+    grant(store, app_id, 1)
+
+    async def hold(call: str, ticket: once.Ticket) -> str:
+        return await packages.reserve(store, app_id, call, until=now_ms() + MINUTE, ticket=ticket)
+
+    first, second, third = (once.ticket(store, "sign", name) for name in ("same", "same", "other"))
+    await hold("a", first)
+    with pytest.raises(AlreadyTakenError):
+        await hold("b", second)
+    assert numbers(store, app_id) == [(1, 1, 0)]
+    with pytest.raises(QuotaError):
+        await hold("c", third)
+    assert await once.take(store, "sign", "other", now=now_ms(), until=now_ms() + 1) is None, "held until it is settled"
+
+
+def test_a_claim_that_lapsed_and_its_late_end_do_not_wait_in_a_ring(postgresql_settings: Settings) -> None:
+    """The late end wants its claim, which another call has taken over, before the package, which that one wants too."""
+    stores = [Store.open(postgresql_settings) for _ in range(2)]
+    app_id = register_app(stores[0], "app").app.id
+    package = grant(stores[0], app_id, 2)
+    late = once.ticket(stores[0], "sign", "same")
+    asyncio.run(packages.reserve(stores[0], app_id, "late", until=now_ms() - 1, ticket=late))
+    end = Settlement(event(app_id, package.id, call="late"), holds=True, ticket=(late.lookup, late.holder))
+
+    def take_over(connection: Connection, pool: ThreadPoolExecutor) -> Future[int]:
+        other = once.ticket(stores[0], "sign", "same")
+        assert once.take_in(connection, other, now=now_ms(), until=now_ms() + MINUTE)
+        ending = pool.submit(asyncio.run, packages.settle(stores[1], end))
+        wait_for(lambda: waiting(stores[0]) == 1)
+        assert package_table.reserve(connection, app_id, "other", now=now_ms(), until=now_ms() + MINUTE) == package.id
+        return ending
+
+    with ThreadPoolExecutor(1) as pool:
+        stores[0].transact(lambda connection: take_over(connection, pool), write=True).result(20)
+    assert numbers(stores[0], app_id) == [(2, 1, 1)]
+    for store in stores:
+        store.close()
+
+
+def waiting(store: Store) -> int:
+    """How many wait for a lock."""
+    statement = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    return int(store.transact(lambda connection: connection.execute(statement).scalar_one()))
 
 
 # --- given packages -----------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from weakref import WeakValueDictionary
 from ziyan.api.form import parts_of
 from ziyan.api.headers import Answer
 from ziyan.api.refusals import SERVICE_BUSY, GatewayRefusedError
-from ziyan.api.replay import claim
-from ziyan.errors import StoreError
+from ziyan.api.replay import replayed, ticket
+from ziyan.errors import AlreadyTakenError, StoreError
 from ziyan.metering import answers, packages
 from ziyan.metering.answers import KEPT_MS, Slot
 from ziyan.metering.once import Ticket
@@ -108,20 +108,26 @@ class Billing:
                 call.hold.place = place
             if caller.claim is not None:
                 await self.recorder.flush()  # it may be what a call gives back that ended while the database was away
-                call.hold.ticket = await claim(self._store, caller.claim, lapses=self._lapses())
+                call.hold.ticket = ticket(self._store, caller.claim)
                 call.hold.claimed_until = caller.claim.until
-            with call.timed("reserve"):
-                call.hold.package_id = await self._reserve(caller, call)
+            await self._reserve(call, caller)
             answer = replace(await work(), billed=True)
             with call.timed("commit"):
                 call.remaining = await packages.settle(self._store, _settlement(call, answer))
             return answer
 
-    async def _reserve(self, caller: Caller, call: Call) -> str:
+    async def _reserve(self, call: Call, caller: Caller) -> None:
+        hold = call.hold
         try:
-            return await packages.reserve(self._store, caller.app.id, call.request_id, until=self._lapses())
+            with call.timed("reserve"):
+                hold.package_id = await packages.reserve(
+                    self._store, caller.app.id, call.request_id, until=self._lapses(), ticket=hold.ticket
+                )
+        except AlreadyTakenError:
+            hold.ticket = None
+            raise replayed() from None
         except StoreError:
-            call.hold.uncertain = True  # what was begun may still be done
+            hold.uncertain = True  # what was begun may still be done
             raise
 
     async def end(self, call: Call, answer: Answer) -> Answer:

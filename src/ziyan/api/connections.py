@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -28,7 +29,7 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.events import Request
 from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
-from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedError, H11Protocol
+from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
@@ -37,8 +38,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
+from ziyan.api.crowd import Crowd
 from ziyan.api.headers import CUT, TAKEN, TASTED, new_request_id, raw_headers
-from ziyan.api.refusals import INVALID_BODY
+from ziyan.api.refusals import INVALID_BODY, THROTTLED
 
 P = TypeVar("P", H11Protocol, H2Protocol)
 
@@ -47,12 +49,18 @@ P = TypeVar("P", H11Protocol, H2Protocol)
 HALF_CLOSED_SECONDS: Final = 10.0
 #: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
 MAX_RESETS: Final = 200
-#: What is left of an answer that a client of HTTP/2 has room for at once, unless it holds that back on purpose: half
-#: of the smallest window in use, for some tell of room only when half of it is free again.
-_LITTLE_BYTES: Final = 24 << 10
 _logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 _TLS_SECONDS: Final = 10.0
+_REFUSED_SECONDS: Final = 0.5  # for a request that is refused to come
+#: Of HTTP/2's bytes so many are looked at before other connections have their turn: some 900 of the shortest frames.
+_TURN_BYTES: Final = 8 << 10
+#: Frames other than requests, bodies and resets that one connection may send: so many at once, then so many a second,
+#: and so many more for each request and for each frame of an answer, which a client tells of its room after.
+MAX_FRAMES: Final = 1_000
+_FRAMES_PER_SECOND: Final = 100
+_FRAMES_PER_ANSWER: Final = 4
+_NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SCHEME_AND_HOST: Final = re.compile(rb"(?i)https?://[^/?#]*")
 
 
@@ -62,6 +70,7 @@ async def serve_connections(
     config: Config,
     tls: ssl.SSLContext | None,
     stop: Callable[[], Any],
+    crowd: Crowd,
 ) -> None:
     """Serve on a listening socket until ``stop`` returns, and then until every connection has ended.
 
@@ -74,7 +83,9 @@ async def serve_connections(
         task = cast("asyncio.Task[Any]", asyncio.current_task())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-        await Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
+        with crowd.joined(writer.get_extra_info("peername")) as welcome:
+            connection = Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
+            await (connection if welcome else connection.refuse())
 
     seconds = _TLS_SECONDS if tls else None
     server = await asyncio.start_server(
@@ -167,6 +178,16 @@ class Connection(TCPServer):
         finally:
             await self._close()
 
+    async def refuse(self) -> None:
+        """Say that its address holds too many, and end it; in HTTP/1, for what it speaks it has not said."""
+        with suppress(OSError, TimeoutError):
+            # What has come already is taken in first: to end a connection with bytes unread destroys the answer.
+            await asyncio.wait_for(self.reader.read(_RECEIVE_BYTES), _REFUSED_SECONDS)
+            headers = [*raw_headers(gateway_answer(THROTTLED), new_request_id(), "1.1"), (b"Connection", b"close")]
+            lines = [b"HTTP/1.1 %d " % THROTTLED.status, *(b"%s: %s" % header for header in headers), b"", b""]
+            self.writer.write(b"\r\n".join(lines))
+        await self._close()
+
     async def protocol_send(self, event: Event) -> None:
         """Pass on what a protocol wants sent or done, and note whether calls are under way."""
         if isinstance(event, Closed) or (isinstance(event, Updated) and event.idle):
@@ -179,9 +200,8 @@ class Connection(TCPServer):
         """Whether the client has taken an answer of so many bytes, as far as anybody can tell.
 
         One that has not closed its side has, as soon as the operating system has all of it.  One that has closed its
-        side may be gone: then its system answers with a reset, otherwise it acknowledges.  One that has let all but
-        the end of a small answer come has it, whatever it does then: else reading would be free for who leaves at
-        the last byte.
+        side may be gone: then its system answers with a reset, otherwise it acknowledges.  One that says how much of
+        an answer may come has it from its first part on: else reading would be free for who leaves before the end.
         """
         if state.get(TASTED):
             return True
@@ -272,12 +292,7 @@ class _Protocols(ProtocolWrapper):
             protocol, data = self._made(_H2), error.data
             self.protocol = protocol
             await protocol.initiate()
-        except H2CProtocolRequiredError as error:
-            protocol, data = self._made(_H2), error.data
-            self.protocol = protocol
-            await protocol.initiate(error.headers, error.settings)
-        if data:
-            await protocol.handle(RawData(data))
+        await protocol.handle(RawData(data))
         await self.send(Updated(idle=protocol.idle))  # the request that it began with was none
 
 
@@ -288,15 +303,12 @@ class _H11(H11Protocol):
         super().__init__(*args)
         self.connection = _Requests(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
 
+    async def _check_protocol(self, event: h11.Request) -> None:
+        # RFC 9113 has done away with ``Upgrade: h2c``, which would go round what looks at requests.
+        await super()._check_protocol(_plain(event))
+
     async def _create_stream(self, request: h11.Request) -> None:
-        # Nothing is served over WebSockets: without the header it is a request like any other, and refused as one.
-        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
-        target = origin_form(request.target)
-        if target != request.target or len(headers) < len(request.headers):
-            request = h11.Request(
-                method=request.method, target=target, headers=headers, http_version=request.http_version
-            )
-        await super()._create_stream(request)
+        await super()._create_stream(_plain(request))
 
     async def _send_error_response(self, status_code: int) -> None:
         headers = [*raw_headers(gateway_answer(INVALID_BODY), new_request_id(), "1.1"), (b"Connection", b"close")]
@@ -305,14 +317,36 @@ class _H11(H11Protocol):
         await self._send_h11_event(h11.EndOfMessage())
 
 
+def _plain(request: h11.Request) -> h11.Request:
+    """A request for a path, and for no other protocol: nothing is served over WebSockets, so that is refused."""
+    headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+    target = origin_form(request.target)
+    if target == request.target and len(headers) == len(request.headers):
+        return request
+    return h11.Request(method=request.method, target=target, headers=headers, http_version=request.http_version)
+
+
+def escaped(target: bytes) -> bytes:
+    """A request's target with what is not ASCII percent-encoded, as its client ought to have done."""
+    return _NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], target)
+
+
 class _Requests(h11.Connection):
-    """Skips empty lines before a request line (RFC 9112 §2.2): old clients end a body with one."""
+    """Skips empty lines before a request line (RFC 9112 §2.2): old clients end a body with one.
+
+    What is not ASCII in the line, but for its method, is escaped: h11 would take it for no request.
+    """
 
     def next_event(self) -> Any:
         if self.their_state is h11.IDLE:
             waiting = self.trailing_data[0]
             if blank := len(waiting) - len(waiting.lstrip(b"\r\n")):
                 self._receive_buffer.maybe_extract_at_most(blank)
+            line, end, rest = waiting[blank:].partition(b"\n")
+            method, space, target = line.partition(b" ")
+            if end and not target.isascii():
+                self._receive_buffer.maybe_extract_at_most(len(waiting) - blank)
+                self._receive_buffer += method + space + escaped(target) + end + rest
         return super().next_event()
 
 
@@ -323,21 +357,50 @@ class _H2(H2Protocol):
         super().__init__(*args)
         self.streams = _Streams()
         self._resets = 0
+        self._frames, self._counted = float(MAX_FRAMES), time.monotonic()
         self._states: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # of requests, by what is to be sent
 
     async def handle(self, event: Event) -> None:
+        if isinstance(event, RawData):
+            await self._take(event.data)
+            return
         await super().handle(event)
-        if isinstance(event, Closed):  # or answers that the client has left no room for would wait for ever
-            for stream_id in list(self.stream_buffers):
-                await self._forget(stream_id)
+        for stream_id in list(
+            self.stream_buffers
+        ):  # or answers that the client has left no room for would wait for ever
+            await self._forget(stream_id)
+
+    async def _take(self, data: bytes) -> None:
+        """Take in what has come, a little at a time: frames can be many, and each takes longer than it is long."""
+        for start in range(0, len(data), _TURN_BYTES):
+            if self._sent_away:
+                return
+            await super().handle(RawData(data[start : start + _TURN_BYTES]))
+            await asyncio.sleep(0)
+
+    @property
+    def _sent_away(self) -> bool:
+        return self._resets > MAX_RESETS or self._frames < 0
+
+    def _count(self, events: list[h2.events.Event]) -> None:
+        """Count what a client sends besides its calls; it costs as much, and there is no end to it."""
+        now = time.monotonic()
+        self._frames += min((now - self._counted) * _FRAMES_PER_SECOND, max(0.0, MAX_FRAMES - self._frames))
+        self._counted = now
+        for event in events:
+            if isinstance(event, h2.events.RequestReceived):
+                self._frames += _FRAMES_PER_ANSWER
+            elif not (isinstance(event, _OF_CALLS) or (isinstance(event, h2.events.DataReceived) and event.data)):
+                self._frames -= 1
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
+        self._count(events)
         await super()._handle_events(events)
         for event in events:
             if isinstance(event, h2.events.StreamReset):
                 self._resets += 1
                 await self._forget(event.stream_id)
-        if self._resets > MAX_RESETS:
+        if self._sent_away:
             self.connection.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
             await self._flush()
             await self.send(Closed())
@@ -358,6 +421,8 @@ class _H2(H2Protocol):
         """Hypercorn's own, but for what is no request, and CONNECT, which is one of HTTP and no WebSocket."""
         stream_id = request.stream_id
         pseudo = {name: value for name, value in request.headers if name.startswith(b":")}
+        if b":path" in pseudo:
+            pseudo[b":path"] = escaped(pseudo[b":path"])
         if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values())):
             self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
@@ -398,19 +463,24 @@ class _H2(H2Protocol):
         """Leave it: RFC 9113 has done away with priorities, and to keep a thousand in order holds up every call."""
 
     def _note_taste(self, stream_id: int) -> None:
-        """Note whether the client has left room for a part of a small answer, or of the end of a large one."""
+        """Note whether the client has left room for a part of what is left: so it decides how much comes."""
         buffer = self.stream_buffers[stream_id]
         window = self.connection.local_flow_control_window(stream_id)
-        if 0 < window < len(buffer.buffer) <= _LITTLE_BYTES:
+        if 0 < window < len(buffer.buffer):
             self._states.get(buffer, {})[TASTED] = True
 
     async def _send_data(self, stream_id: int) -> None:
         with suppress(KeyError, h2.exceptions.ProtocolError):  # it has ended
             self._note_taste(stream_id)
+        self._frames += _FRAMES_PER_ANSWER
         try:
             await super()._send_data(stream_id)
         except KeyError:  # forgotten while it was being sent
             await self._forget(stream_id)
+
+
+#: Events of frames that calls are made of, or that are counted apart.
+_OF_CALLS: Final = (h2.events.StreamEnded, h2.events.StreamReset, h2.events.TrailersReceived)
 
 
 class _Streams(dict[int, Any]):

@@ -22,7 +22,7 @@ Header = tuple[bytes, bytes]
 TAKEN: Final = "taken"
 #: Under which name it notes that its answer was cut short.
 CUT: Final = "cut"
-#: Under which name it notes that the client had most of a small answer sent, and held back room for its end.
+#: Under which name it notes that the client had a part of its answer sent, and no room for the rest yet.
 TASTED: Final = "tasted"
 _LINGER_SECONDS: Final = 2.0
 

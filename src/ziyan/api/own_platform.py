@@ -9,14 +9,13 @@ import hashlib
 import hmac
 import re
 from collections.abc import Container, Mapping
-from functools import partial
 from typing import Final
 
 from ziyan.api.form import Form, name_bytes
 from ziyan.api.refusals import CheckError, SignInCheck
 from ziyan.api.replay import Claim
 from ziyan.api.request import Request
-from ziyan.metering.credentials import App, Credential, Kind, find_credential, is_hmac_appid
+from ziyan.metering.credentials import App, Credential, Kind, is_hmac_appid, signed_credential
 from ziyan.metering.sources import is_allowed
 from ziyan.metering.store import Store
 
@@ -26,8 +25,6 @@ WINDOW_MS: Final = 5 * 60 * 1000
 
 _NAMES: Final = ("appid", "sendtime", "sign")
 _SECONDS_DIGITS: Final = 10
-#: Signs in place of an unknown appid's secret, so that refusing takes as long.
-_NOBODYS_SECRET: Final = "0" * 32
 
 
 def is_meant(names: Container[str]) -> bool:
@@ -56,7 +53,7 @@ async def sign_in(store: Store, request: Request, *, now: int) -> tuple[App, Cla
     parameters = signed_parameters(form, request.query)
     appid, sendtime, sign = (parameters.get(name, b"").decode("utf-8", "replace") for name in _NAMES)
     moment = _check_shape(appid, sendtime, sign, now)
-    app, credential = await _verified(store, request, appid, sign, parameters)
+    app, credential = await _verified(store, appid, sign, parameters)
     request.call.app = app.id
     if app.disabled:
         raise CheckError(SignInCheck.APPID_DISABLED, appid=appid)
@@ -118,14 +115,14 @@ def _milliseconds(sendtime: str) -> int | None:
     return int(sendtime) * (1000 if len(sendtime) <= _SECONDS_DIGITS else 1)
 
 
-async def _verified(
-    store: Store, request: Request, appid: str, sign: str, parameters: Mapping[str, bytes]
-) -> tuple[App, Credential]:
+async def _verified(store: Store, appid: str, sign: str, parameters: Mapping[str, bytes]) -> tuple[App, Credential]:
     """Check 8.  An unknown appid takes the same way and the same time as a wrong sign."""
-    found = await find_credential(store, Kind.APPID, appid)
-    secret = found[1].secret if found else _NOBODYS_SECRET
-    expected = await request.over_content(partial(make_sign, parameters, secret, hmac_sha256=is_hmac_appid(appid)))
-    right = hmac.compare_digest(expected.encode(), sign.encode())
-    if found is None or not right:
+
+    def is_signed(secret: str) -> bool:
+        expected = make_sign(parameters, secret, hmac_sha256=is_hmac_appid(appid))
+        return hmac.compare_digest(expected.encode(), sign.encode())
+
+    found = await signed_credential(store, Kind.APPID, appid, is_signed)
+    if found is None:
         raise CheckError(SignInCheck.SIGN_WRONG)
     return found

@@ -8,7 +8,6 @@ from typing import Final
 from ziyan.api.refusals import CheckError, SignInCheck
 from ziyan.metering import once
 from ziyan.metering.store import Store
-from ziyan.metering.times import now_ms
 
 _KIND: Final = "sign"
 
@@ -26,21 +25,14 @@ class Claim:
     until: int
 
 
-async def claim(store: Store, wanted: Claim, *, lapses: int) -> once.Ticket:
-    """Take it: whoever claims the same meanwhile is refused.
+def ticket(store: Store, wanted: Claim) -> once.Ticket:
+    """What a call takes with the call of a package that it holds: whoever wants the same meanwhile is refused.
 
     Billing the call holds it until it is too old, any other end gives it back.
-
-    Args:
-        store: Where claims are kept, for all processes.
-        wanted: What is claimed.
-        lapses: The moment at which the claim of a process that crashed is given up.
-
-    Raises:
-        CheckError: Another call has the claim.
-        StoreError: The database is away.
     """
-    ticket = await once.take(store, _KIND, wanted.identifier, now=now_ms(), until=lapses)
-    if ticket is None:
-        raise CheckError(SignInCheck.SIGN_WRONG, cause="sign_replayed")
-    return ticket
+    return once.ticket(store, _KIND, wanted.identifier)
+
+
+def replayed() -> CheckError:
+    """The refusal where another call has the claim."""
+    return CheckError(SignInCheck.SIGN_WRONG, cause="sign_replayed")

@@ -25,6 +25,7 @@ import ziyan
 from ziyan.api.app import create_app
 from ziyan.api.body import MAX_BODY_BYTES
 from ziyan.api.connections import closing_ambiguous, serve_connections
+from ziyan.api.crowd import Crowd
 from ziyan.api.logs import configure_logging
 from ziyan.api.tls import tls_context
 from ziyan.engine.base import Engine
@@ -104,7 +105,8 @@ async def _serve(
         sys.stdout.write(said(settings, listener))
         sys.stdout.flush()
         app = create_app(settings, engine, store)
-        await serve_app(app, listener, grace=settings.deadline + _GRACE_SECONDS, shutdown=stop.wait, tls=tls)
+        grace, crowd = settings.deadline + _GRACE_SECONDS, Crowd.from_settings(settings)
+        await serve_app(app, listener, grace=grace, shutdown=stop.wait, tls=tls, crowd=crowd)
     finally:
         await engine.close()
 
@@ -116,6 +118,7 @@ async def serve_app(
     grace: float,
     shutdown: Callable[[], Coroutine[Any, Any, object]],
     tls: ssl.SSLContext | None = None,
+    crowd: Crowd | None = None,
 ) -> None:
     """Serve an application on a socket that already listens, HTTP/1.1 and HTTP/2, and tell it of start and end.
 
@@ -125,9 +128,10 @@ async def serve_app(
         grace: Seconds that accepted calls have to finish after ``shutdown`` returned.
         shutdown: Returns when it is time to stop.
         tls: Certificate and key; None serves in the clear.
+        crowd: Counts connections; None for any number of them.
     """
     async with app.router.lifespan_context(app):
-        await _serve_until(app, listener, grace, shutdown, tls)
+        await _serve_until(app, listener, grace, shutdown, tls, crowd or Crowd(0))
 
 
 async def _serve_until(
@@ -136,10 +140,11 @@ async def _serve_until(
     grace: float,
     shutdown: Callable[[], Coroutine[Any, Any, object]],
     tls: ssl.SSLContext | None,
+    crowd: Crowd,
 ) -> None:
     stop = asyncio.Event()
     wrapped = ASGIWrapper(cast("ASGIFramework", closing_ambiguous(app)))
-    serving = asyncio.create_task(serve_connections(wrapped, listener, _config(), tls, stop.wait))
+    serving = asyncio.create_task(serve_connections(wrapped, listener, _config(), tls, stop.wait, crowd))
     # glibc gives large blocks back at once and fetches them anew, a page at a time, until one has been freed once.
     bytearray(MAX_BODY_BYTES)
     told = asyncio.ensure_future(shutdown())

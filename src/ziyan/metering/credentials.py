@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -35,6 +36,7 @@ __all__ = [
     "new_app",
     "register_app",
     "register_in",
+    "signed_credential",
     "unsealed",
 ]
 
@@ -111,12 +113,36 @@ async def find_credential(store: Store, kind: Kind, identifier: str) -> tuple[Ap
         SettingsError: It was encrypted with another key.
         StoreError: The database is away.
     """
+    return await signed_credential(store, kind, identifier, lambda _secret: True)
+
+
+async def signed_credential(
+    store: Store, kind: Kind, identifier: str, is_signed: Callable[[str], bool]
+) -> tuple[App, Credential] | None:
+    """As ``find_credential``; None also where something was not signed with the credential's secret.
+
+    Args:
+        store: Where credentials are.
+        kind: Which way of signing in it is.
+        identifier: What the caller sends.
+        is_signed: Tells of a secret whether it is the one; asked on the thread that has looked up the credential, for
+            to hash a picture takes long, and to hand it to another thread costs more than the look-up.
+
+    Raises:
+        SettingsError: It was encrypted with another key.
+        StoreError: The database is away.
+    """
     lookup = store.keyring.lookup(kind, identifier)
-    found = await store.run(lambda connection: table.by_lookup(connection, lookup, now_ms()))
-    # As much is decrypted where there is nothing: how long this takes tells nobody which identifiers exist.
-    decoy = SealedCredential("decoy", kind, lookup, store.keyring.decoy)
-    credential = unsealed(store, found[1] if found else decoy)
-    return (found[0], credential) if found else None
+
+    def work(connection: Connection) -> tuple[App, Credential] | None:
+        found = table.by_lookup(connection, lookup, now_ms())
+        # As much is decrypted and hashed where there is nothing: how long this takes tells nobody what exists.
+        sealed = found[1] if found else SealedCredential("decoy", kind, lookup, store.keyring.decoy)
+        credential = unsealed(store, sealed)
+        signed = is_signed(credential.secret)
+        return (found[0], credential) if found and signed else None
+
+    return await store.run(work)
 
 
 async def app_of_appcode(store: Store, appcode: str) -> App | None:

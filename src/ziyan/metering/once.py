@@ -1,7 +1,7 @@
 """What is honoured once: nonces of signed calls, and signs of own-platform calls.
 
 They are kept in the database because several gateway processes share them.  What is kept is a keyed hash, until a
-moment after which whoever judges the call refuses it anyway.
+moment after which whoever judges the call refuses it anyway; ``usage.Recorder`` clears away what is past it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,16 @@ class Ticket:
     holder: str
 
 
+def ticket(store: Store, kind: str, identifier: str) -> Ticket:
+    """What one call may take, not taken yet; of the same, each call has another."""
+    return Ticket(store.keyring.lookup(kind, identifier), uuid4().hex)
+
+
+def take_in(connection: Connection, wanted: Ticket, *, now: int, until: int) -> bool:
+    """As ``take``, inside a transaction that has begun."""
+    return table.take(connection, wanted.lookup, wanted.holder, now=now, until=until)
+
+
 async def take(store: Store, kind: str, identifier: str, *, now: int, until: int) -> Ticket | None:
     """Take it for oneself; None where another call has it.  One statement decides, also between processes.
 
@@ -41,11 +51,6 @@ async def take(store: Store, kind: str, identifier: str, *, now: int, until: int
     Raises:
         StoreError: The database is away.
     """
-    ticket = Ticket(store.keyring.lookup(kind, identifier), uuid4().hex)
-
-    def work(connection: Connection) -> bool:
-        won = table.take(connection, ticket.lookup, ticket.holder, now=now, until=until)
-        table.sweep(connection, now)
-        return won
-
-    return ticket if await store.run(work, write=True) else None
+    wanted = ticket(store, kind, identifier)
+    won = await store.run(lambda connection: take_in(connection, wanted, now=now, until=until), write=True)
+    return wanted if won else None

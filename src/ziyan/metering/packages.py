@@ -9,8 +9,8 @@ from uuid import uuid4
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from ziyan.errors import ConflictError, NotFoundError, QuotaError, SubscriptionExpiredError
-from ziyan.metering import notices
+from ziyan.errors import AlreadyTakenError, ConflictError, NotFoundError, QuotaError, SubscriptionExpiredError
+from ziyan.metering import notices, once
 from ziyan.metering.catalogue import TRIAL_ITEM
 from ziyan.metering.store import Store, answers, apps, taken, usage
 from ziyan.metering.store import packages as table
@@ -60,19 +60,24 @@ class Settlement:
     claimed_until: int = 0
 
 
-async def reserve(store: Store, app_id: str, holder: str, *, until: int) -> str:
+async def reserve(store: Store, app_id: str, holder: str, *, until: int, ticket: once.Ticket | None = None) -> str:
     """Hold one call of the package that expires first, of several the oldest.  One statement decides.
+
+    With a ticket, that is taken in the same transaction: each one by itself costs the hand-over to a thread and back.
+    It stays taken where no call is left, until the call is settled.
 
     Args:
         store: The database.
         app_id: Whose.
         holder: Identifier of the call that is to hold it.
         until: The moment at which it is let go of if nobody settles the call.
+        ticket: What of the call may be billed once only, if anything.
 
     Returns:
         The package.
 
     Raises:
+        AlreadyTakenError: Another call has what the ticket is for; nothing was changed.
         QuotaError: No call is left.
         SubscriptionExpiredError: All packages have expired.
         StoreError: The database is away.
@@ -81,7 +86,12 @@ async def reserve(store: Store, app_id: str, holder: str, *, until: int) -> str:
     def work(connection: Connection) -> str | None:
         return table.reserve(connection, app_id, holder, now=now_ms(), until=until)
 
-    package_id = await store.run(work, write=True, light=True)
+    def first(connection: Connection) -> str | None:
+        if ticket is not None and not once.take_in(connection, ticket, now=now_ms(), until=until):
+            raise AlreadyTakenError("Another call has it")
+        return work(connection)
+
+    package_id = await store.run(first, write=True, light=True)
     if package_id is None and await store.run(sweep_in, write=True, light=True) > 0:
         package_id = await store.run(work, write=True, light=True)
     if package_id is None:
@@ -119,28 +129,28 @@ def _settle_billed(connection: Connection, store: Store, settlement: Settlement)
     event = settlement.event
     if not usage.add(connection, event, store.zone):
         return  # done before, or settled as free
+    if settlement.ticket is not None:  # before its package, as they are taken
+        taken.set_expiry(connection, *settlement.ticket, settlement.claimed_until)
     if not table.consume(connection, event.id, event.package_id):
         raise QuotaError("No call is left")
     if settlement.sealed is not None:
         answers.keep(connection, settlement.key, event.id, settlement.sealed, settlement.keep_until)
-    if settlement.ticket is not None:
-        taken.set_expiry(connection, *settlement.ticket, settlement.claimed_until)
     notices.after_commit(connection, event.app_id, now_ms())  # last: whoever waits for it holds nothing others need
 
 
 def _settle_free(connection: Connection, store: Store, settlement: Settlement) -> None:
     event = settlement.event
     added = usage.add(connection, event, store.zone)
-    table.release(connection, event.id)
     forgotten = not settlement.key or answers.forget(connection, settlement.key, event.id)
     before = None if added else usage.find(connection, event.at, event.id)
-    if before is not None and before.billed:
-        if not forgotten:  # the answer went to a later call with the same Idempotency-Key, which is free
-            return
-        usage.unbill(connection, before, event, store.zone)
-        table.take_back(connection, before.package_id)
-    if settlement.ticket is not None:
+    billed = before if before is not None and before.billed else None
+    stands = billed is not None and not forgotten  # the answer went to a later call with its key, which is free
+    if settlement.ticket is not None and not stands:  # before its package, as they are taken
         taken.give_back(connection, *settlement.ticket)
+    table.release(connection, event.id)
+    if billed is not None and not stands:
+        usage.unbill(connection, billed, event, store.zone)
+        table.take_back(connection, billed.package_id)
 
 
 async def remaining(store: Store, app_id: str) -> int:

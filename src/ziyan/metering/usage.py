@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ziyan.errors import StoreError
 from ziyan.metering import packages
 from ziyan.metering.packages import Settlement
-from ziyan.metering.store import Store, answers
+from ziyan.metering.store import Store, answers, taken
 from ziyan.metering.store import usage as table
 from ziyan.metering.store.usage import Event, Total
 from ziyan.metering.times import DAY_MS, hour_start, now_ms
@@ -98,11 +98,12 @@ class Recorder:
         return True
 
     async def clean(self) -> None:
-        """Give back what crashed calls held, and drop answers and events whose time is over."""
+        """Give back what crashed calls held, and drop answers, what is honoured once, and events whose time is over."""
         before, steady = now_ms() - self._usage_days * DAY_MS, asyncio.get_running_loop().time()
 
         def work(connection: Connection) -> int:
             answers.sweep(connection, now_ms(), _AT_ONCE)
+            taken.sweep(connection, now_ms(), _DROPPED_AT_ONCE)
             return table.drop_oldest(connection, before, _DROPPED_AT_ONCE) if steady >= self._drops_from else 0
 
         try:

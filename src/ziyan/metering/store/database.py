@@ -32,6 +32,10 @@ _BUSY_SECONDS = 5
 _SWITCH_SECONDS = 5
 #: How long a caller is kept waiting for the database, its queue included.
 _PATIENCE_SECONDS = 8.0
+_TOUCHED = "touched_at"
+_TOUCH = text(
+    "INSERT INTO marks (name, value) VALUES (:name, :now) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
 _WRITE = "ziyan_write"
 _LIGHT = "ziyan_light"
 #: What becomes of a connection to a server that is silent: it ends within seconds.
@@ -123,6 +127,15 @@ class Store:
             StoreError: It does not answer.
         """
         await self.run(lambda connection: connection.execute(text("SELECT version_num FROM alembic_version")))
+
+    async def touch(self) -> None:
+        """Write a row that means nothing, to find out whether anything can be written.
+
+        Raises:
+            StoreError: Nothing can, or not soon.
+        """
+        row = {"name": _TOUCHED, "now": time.time_ns() // 1_000_000}
+        await self.run(lambda connection: connection.execute(_TOUCH, row), write=True, light=True)
 
     def close(self) -> None:
         """Finish what is running and let go of every connection."""

@@ -1,7 +1,8 @@
 """SQL on packages and the calls of them that are held.  Every function runs inside the transaction it is given.
 
-Locks are taken in one order everywhere, so that no two transactions wait for each other: the event of a call, its
-reservation, its package, then sums.  None but ``sweep`` changes more than one package; it goes by their identifiers.
+Locks are taken in one order everywhere, so that no two transactions wait for each other: the event of a call, what of
+it is honoured once, its reservation, its package, then sums.  None but ``sweep`` changes more than one package; it goes
+by their identifiers.
 """
 
 from __future__ import annotations
@@ -112,8 +113,10 @@ _CONSUME_ANOTHER: Final = (
 )
 _RELEASE: Final = update(packages).where(_C.id == bindparam("package")).values(reserved=_C.reserved - 1)
 _TAKE_BACK: Final = update(packages).where(_C.id == bindparam("package")).values(consumed=_C.consumed - 1)
-_LEFT: Final = select(func.coalesce(func.sum(_C.calls - _C.reserved - _C.consumed), 0)).where(
-    _C.app_id == bindparam("app"), *_usable(bindparam("now", type_=BigInteger))
+_LEFT: Final = (
+    select(func.coalesce(func.sum(_C.calls - _C.reserved - _C.consumed), 0))
+    .where(_C.app_id == bindparam("app"), *_usable(bindparam("now", type_=BigInteger)))
+    .scalar_subquery()
 )
 _LAPSED: Final = (
     select(func.count())
@@ -123,7 +126,9 @@ _LAPSED: Final = (
         _C.app_id == bindparam("app"),
         *_usable(bindparam("now", type_=BigInteger)),
     )
+    .scalar_subquery()
 )
+_REMAINING: Final = select(_LEFT, _LAPSED)
 
 
 def reserve(connection: Connection, app_id: str, holder: str, *, now: int, until: int) -> str | None:
@@ -159,10 +164,8 @@ def take_back(connection: Connection, package_id: str) -> None:
 
 def remaining(connection: Connection, app_id: str, now: int) -> int:
     """Calls of an app's valid packages that nobody holds; what has lapsed is held by nobody."""
-    about = {"app": app_id, "now": now}
-    left: int = connection.execute(_LEFT, about).scalar_one()
-    lapsed: int = connection.execute(_LAPSED, about).scalar_one()
-    return int(left) + lapsed
+    left, lapsed = connection.execute(_REMAINING, {"app": app_id, "now": now}).one()
+    return int(left) + int(lapsed)
 
 
 def has_only_expired(connection: Connection, app_id: str, now: int) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, delete, select, text, update
-from sqlalchemy.types import LargeBinary
+from sqlalchemy.types import Integer, LargeBinary
 
 from ziyan.metering.store.schema import taken
 from ziyan.metering.times import HOUR_MS
 
-_SWEPT_AT_ONCE: Final = 10
 #: So much longer a row lies than it means something: another machine's clock may be late, and this one's may be set
 #: forward and back.
 _CLOCK_SKEW_MS: Final = HOUR_MS
@@ -28,7 +27,7 @@ _EXPIRED: Final = (
     select(taken.c.lookup)
     .where(taken.c.expires_at < bindparam("before"))
     .order_by(taken.c.expires_at)
-    .limit(_SWEPT_AT_ONCE)
+    .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)  # PostgreSQL's; whoever sweeps waits for nobody, so there is no deadlock
 )
 _SWEEP: Final = delete(taken).where(taken.c.lookup.in_(_EXPIRED))
@@ -43,9 +42,9 @@ def take(connection: Connection, lookup: bytes, holder: str, *, now: int, until:
     return connection.execute(_TAKE, row).rowcount == 1
 
 
-def sweep(connection: Connection, now: int) -> None:
-    """Delete a few rows that mean nothing any more: more than one call adds, so that the table stays small."""
-    connection.execute(_SWEEP, {"before": now - _CLOCK_SKEW_MS})
+def sweep(connection: Connection, now: int, most: int) -> None:
+    """Delete rows that mean nothing any more, at most so many."""
+    connection.execute(_SWEEP, {"before": now - _CLOCK_SKEW_MS, "most": most})
 
 
 def set_expiry(connection: Connection, lookup: bytes, holder: str, until: int) -> None:

@@ -1,0 +1,96 @@
+"""How many connections one address may hold, over raw sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from tests.api.certificates import Certificate, certificate
+from tests.api.conftest import Service
+from tests.api.test_body_memory import wait_for
+from tests.api.wire import Connection, request
+from ziyan.api.address import Network
+from ziyan.api.crowd import Crowd
+from ziyan.settings import Settings
+
+__all__ = ["certificate"]
+
+HALF_A_HEADER = b"POST /ocr HTTP/1.1\r\nHost: a\r\nX-Slow: "
+
+
+def answered(service: Service, connection: Connection) -> bool:
+    """Whether a call is served on a connection, and not refused together with it."""
+    connection.send(request(b"img=", appcode=service.caller.appcode))
+    reply = connection.read_reply()
+    if reply.status == 666:
+        return True
+    assert (reply.status, reply.body, reply["X-Ca-Error-Code"]) == (429, b"", "T429SR")
+    assert reply["X-Ca-Error-Message"] == "Throttled by SUBSCRIPTION Flow Control"
+    assert (reply["Retry-After"], reply["Connection"]) == ("1", "close")
+    assert connection.at_end()
+    return False
+
+
+def test_one_connection_too_many_is_refused_until_another_ends(service_with: Callable[..., Service]) -> None:
+    service = service_with(connections_address=3)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(Connection(service.port)) for _ in range(2)]
+        for each in slow:
+            each.send(HALF_A_HEADER)
+        good = stack.enter_context(Connection(service.port))
+        assert answered(service, good)
+        for _ in range(5):
+            with Connection(service.port) as late:
+                assert not answered(service, late)
+        assert answered(service, good), "those that are there go on"
+        slow[0].reset()
+
+        def has_room() -> bool:
+            with Connection(service.port) as again:
+                return answered(service, again)
+
+        wait_for(has_room)
+
+
+def test_a_silent_connection_too_many_is_ended(service_with: Callable[..., Service]) -> None:
+    service = service_with(connections_address=1)
+    with Connection(service.port) as first:
+        assert answered(service, first)
+        with Connection(service.port) as silent:
+            assert silent.rest() == b""
+
+
+def test_one_too_many_over_tls(service_with: Callable[..., Service], certificate: Certificate) -> None:
+    service = service_with(connections_address=1, tls_cert=str(certificate.file), tls_key=str(certificate.key))
+    with Connection(service.port, certificate.trusting()) as first:
+        assert answered(service, first)
+        with Connection(service.port, certificate.trusting()) as late:
+            assert not answered(service, late)
+
+
+@pytest.mark.parametrize("settings", [{"connections_address": 0}, {"trusted_proxies": "127.0.0.1"}])
+def test_a_trusted_proxy_may_hold_any_number(service_with: Callable[..., Service], settings: dict[str, object]) -> None:
+    service = service_with(**{"connections_address": 1, **settings})
+    with ExitStack() as stack:
+        held = [stack.enter_context(Connection(service.port)) for _ in range(4)]
+        assert all(answered(service, each) for each in held)
+
+
+def test_addresses_are_counted_apart_and_forgotten() -> None:
+    proxies: tuple[Network, ...] = Settings.load(trusted_proxies="192.0.2.9").proxy_networks
+    crowd = Crowd(1, proxies)
+    with ExitStack() as stack:
+
+        def joins(*peer: object) -> bool:
+            return stack.enter_context(crowd.joined(peer or None))
+
+        assert joins("192.0.2.1", 1)
+        assert joins("192.0.2.2", 1)
+        assert not joins("::ffff:192.0.2.1", 1, 0, 0)
+        assert joins("2001:db8::1", 1, 0, 0)
+        assert not joins("2001:db8::2", 1, 0, 0)
+        assert all(joins("192.0.2.9", number) for number in range(3))
+        assert all(joins() for _ in range(3)), "it has gone already, and ends by itself"
+    assert not crowd._held
