@@ -150,7 +150,7 @@ def walks(document: dict[str, Any], foreign: Buyer) -> list[tuple[str, str, dict
 
 
 #: Below these every path names something of somebody.
-THINGS = ("/account/apps/", "/account/orders/", "/account/invoices/", "/account/targets/")
+THINGS = ("/account/apps/", "/account/orders/", "/account/invoices/", "/account/targets/", "/account/deliveries/")
 
 
 async def state_of(asker: Asker, store: Store, whose: Buyer) -> str:
@@ -231,7 +231,7 @@ async def test_a_buyers_token_does_what_its_scopes_say(buyers: tuple[Buyer, Buye
     assert reading == {"rotate", "read"}, "its own token's, none of a key; notices"
     assert {path for scope, _, path in needed if scope == "account:keys"} >= {"keys", "reveal", "rotate", "revoke"}
     assert {path for scope, _, path in needed if scope == "account:orders"} == {"orders", "invoices", "cancel"}
-    assert {path for scope, _, path in needed if scope == "account:notices"} == {"targets", "test", "remove"}
+    assert {path for scope, _, path in needed if scope == "account:notices"} == {"retry", "targets", "test", "remove"}
 
 
 # --- AppCodes -----------------------------------------------------------------------------------------------------
