@@ -440,6 +440,24 @@ def test_the_code_shown_makes_the_same_call(
     assert not (tmp_path / "evil").exists()
 
 
+def test_another_model_of_the_service_is_chosen(look: Look) -> None:
+    window = look(PHONE)
+    page = window.open()
+    expect(page.locator("[data-model]")).to_be_hidden()
+    developer(page, "ocr")
+    expect(page.locator("[data-model]")).to_be_hidden()
+    developer(page)
+    assert page.locator("[data-model] option").all_inner_texts() == ["small · 均衡（默认）", "tiny · 最快"]
+    page.select_option("[data-model]", "tiny")
+    page.click("[data-sample]")
+    done(page)
+    page.click(".wire summary")
+    assert '"model":"tiny"' in page.locator("[data-answer]").inner_text()
+    assert page.locator("[data-request]").inner_text().startswith("POST /v1/ocr?model=tiny\n")
+    assert "/v1/ocr?model=tiny" in page.locator("[data-code]").inner_text()
+    window.shoot("model")
+
+
 def test_developer_mode_is_remembered_and_shown(look: Look) -> None:
     window = look()
     page = window.open()

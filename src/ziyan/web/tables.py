@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, Final, Generic, Literal, TypeVar, cast
+from typing import Any, BinaryIO, Final, Generic, Literal, Protocol, TypeVar, cast
 from urllib.parse import quote, urlencode
 
 from markupsafe import Markup
@@ -24,18 +24,27 @@ from starlette.responses import Response, StreamingResponse
 
 from ziyan.metering.sheets import Cell, Fen, Sheet, csv_chunks
 from ziyan.metering.store.searches import Found, Search
-from ziyan.metering.store.slices import MOST, Asked, Slice, parsed_cursor
+from ziyan.metering.store.slices import Asked, Slice, parsed_cursor
 from ziyan.web.rendering import Visit
 from ziyan.web.rooms import Ask
 
 T = TypeVar("T")
+R = TypeVar("R")
 Kind = Literal["text", "number", "fen", "moment", "day", "code"]
 PAGE_ROWS: Final = 25
 _MOST_FILTER_CHARS: Final = 200
+_AT_ONCE: Final = 1_000
 _SPOOLED: Final = 4 << 20
 _PIECE: Final = 64 << 10
 _CSV: Final = "text/csv; charset=utf-8"
 _NUMBERS: Final = {"number", "fen"}
+
+
+class Page(Protocol[R]):
+    """Reads one slice of a list."""
+
+    def __call__(self, connection: Connection, asked: Asked) -> Slice[R]:
+        """Read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +227,25 @@ class Table(Generic[T]):
         except BaseException:
             file.close()
             raise
-        return StreamingResponse(_pieces(cast("BinaryIO", file)), headers=_as_file(file_name), media_type=_CSV)
+        pieces = _pieces(cast("BinaryIO", file))
+        if file.tell() <= _SPOOLED:  # nothing stays open, whether or not somebody takes it
+            return Response(b"".join(pieces), headers=_as_file(file_name), media_type=_CSV)
+        return StreamingResponse(pieces, headers=_as_file(file_name), media_type=_CSV)
+
+    async def stream(self, file_name: str, page: Page[T]) -> Response:
+        """As ``csv``, of a list that is gone through by slices: they are read while the answer is sent."""
+        store = self.ask.store
+
+        def rows() -> Iterator[T]:
+            asked: Asked | None = Asked(_AT_ONCE)
+            while asked is not None:
+                found = store.transact(partial(page, asked=asked))
+                yield from found.items
+                asked = Asked(_AT_ONCE, parsed_cursor(found.next)) if found.next else None
+
+        pieces = csv_chunks([self._sheet(rows())])
+        first = await asyncio.to_thread(next, pieces, b"")  # before the answer begins: the database may be away
+        return StreamingResponse(chain([first], pieces), headers=_as_file(file_name), media_type=_CSV)
 
     async def stream(self, file_name: str, page: Callable[[Connection, Asked], Slice[T]]) -> Response:
         """As ``file``, of a list that only grows and is long: each slice is read, and sent, when it is asked for."""
@@ -315,19 +342,6 @@ def asked_search(ask: Ask, columns: Sequence[Column[T]], name: str = "", size: i
     known = any(column.key == sort.removeprefix("-") and not column.bare for column in columns)
     page = int(number[:6]) if number.isdecimal() and number.isascii() else 1
     return Search(ask.store.zone, text, words, sort if known else "", max(1, page), size)
-
-
-def all_slices(page: Callable[[Connection, Asked], Slice[T]]) -> Callable[[Connection], Iterator[T]]:
-    """Every row of a list that is gone through by slices."""
-
-    def rows(connection: Connection) -> Iterator[T]:
-        found = page(connection, Asked(MOST))
-        yield from found.items
-        while found.next is not None:
-            found = page(connection, Asked(MOST, parsed_cursor(found.next)))
-            yield from found.items
-
-    return rows
 
 
 def _contains(ask: Ask, columns: Sequence[Column[T]], row: T, wanted: str) -> bool:

@@ -31,7 +31,7 @@ from ziyan.web.admin.sales import order_columns
 from ziyan.web.admin.usage import chart_of_days, event_columns
 from ziyan.web.rooms import Ask
 from ziyan.web.statements import months_of
-from ziyan.web.tables import Column, Table, all_slices, asked_search, asked_slice, badge
+from ziyan.web.tables import Column, Table, asked_search, asked_slice, badge
 
 LoginWork = Callable[[Desk, Login], Login]
 
@@ -182,7 +182,7 @@ async def show_app(ask: Ask) -> Response:
     if package_table.wants_csv:
         return package_table.csv("packages")
     if sees_usage and event_table.wants_csv:
-        return await event_table.file("calls", all_slices(calls))
+        return await event_table.stream("calls", calls)
     return ask.page(
         "admin/app.html",
         app=app,

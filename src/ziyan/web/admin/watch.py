@@ -34,7 +34,7 @@ from ziyan.web.admin.usage import chart_of_days, local
 from ziyan.web.charts import Chart, Point
 from ziyan.web.rooms import Ask
 from ziyan.web.spoken import why_not_sent
-from ziyan.web.tables import Act, Column, Table, all_slices, asked_search, asked_slice
+from ziyan.web.tables import Act, Column, Table, asked_search, asked_slice
 
 _DAYS: Final = 30
 #: The queue is looked at so often, and so many looks are kept: an hour.
@@ -177,7 +177,7 @@ async def show_audit(ask: Ask) -> Response:
     ]  # fmt: skip
     table = Table.sliced(ask, columns, found)
     if table.wants_csv:
-        return await table.file("audit", all_slices(page))
+        return await table.stream("audit", page)
     return ask.page("admin/audit.html", table=table, about=about)
 
 

@@ -10,7 +10,9 @@ import { explain, sentence } from './words.js'
 
 const LIMIT = 1 << 20 // of /ocr; /v1/ocr takes more, but what is small is also sent quickly
 const MOST_BYTES = 20_000_000
-const TRIES = 4
+// A busy service is asked again by itself, each time after a longer wait, but for no longer than somebody would watch.
+const TRIES = 5
+const LONGEST_WAIT = 30
 const BUSY = new Set([429, 503])
 
 export class Card {
@@ -58,7 +60,7 @@ export class Card {
       const result = await this.send()
       this.result = result
       if (result.reading) this.showReading()
-      else this.showTrouble(result.refusal)
+      else this.showTrouble(result.refusal, result.answer)
       this.showWire()
     } catch (error) {
       if (error.name === 'AbortError') return
@@ -90,9 +92,10 @@ export class Card {
         onSent: () => this.become('busy', sentence('reading')),
         signal: this.abort.signal,
       })
-      if (!BUSY.has(result.answer?.status) || tries === TRIES) return result
-      const seconds = Math.min(30, Number(header(result.answer, 'retry-after')) || tries)
-      this.become('busy', sentence('retrying', seconds))
+      const asked = result.answer ? Number(header(result.answer, 'retry-after')) : 0
+      if (!BUSY.has(result.answer?.status) || tries === TRIES || asked > LONGEST_WAIT) return result
+      const seconds = Math.max(asked, tries)
+      this.become('busy', sentence('retrying', seconds, tries, TRIES - 1))
       await pause(seconds * 1000 * (0.75 + Math.random() / 2), this.abort.signal)
     }
   }
@@ -133,10 +136,14 @@ export class Card {
     return plainText(this.result.reading, this.settings().view)
   }
 
-  showTrouble(refusal) {
+  showTrouble(refusal, answer = null) {
     const { what, todo } = explain(refusal)
+    const wait = answer && header(answer, 'retry-after')
+    const free = answer && header(answer, 'x-ziyan-billed') === '0'
     this.at('what').textContent = what
-    this.at('todo').textContent = todo
+    this.at('todo').textContent = wait ? `${todo} ${sentence('again_in', wait)}` : todo
+    this.at('cost').hidden = !free
+    this.at('cost').textContent = free ? sentence('not_billed') : ''
     this.at('raw-message').textContent = [refusal.raw, refusal.id].filter(Boolean).join(' · ')
     this.at('trouble').hidden = false
     this.at('reading').hidden = true
