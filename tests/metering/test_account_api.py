@@ -150,7 +150,7 @@ def walks(document: dict[str, Any], foreign: Buyer) -> list[tuple[str, str, dict
 
 
 #: Below these every path names something of somebody.
-THINGS = ("/account/apps/", "/account/orders/", "/account/invoices/", "/account/targets/")
+THINGS = ("/account/apps/", "/account/orders/", "/account/invoices/", "/account/targets/", "/account/deliveries/")
 
 
 async def state_of(asker: Asker, store: Store, whose: Buyer) -> str:

@@ -247,22 +247,6 @@ class Table(Generic[T]):
         first = await asyncio.to_thread(next, pieces, b"")  # before the answer begins: the database may be away
         return StreamingResponse(chain([first], pieces), headers=_as_file(file_name), media_type=_CSV)
 
-    async def stream(self, file_name: str, page: Callable[[Connection, Asked], Slice[T]]) -> Response:
-        """As ``file``, of a list that only grows and is long: each slice is read, and sent, when it is asked for."""
-        store = self.ask.store
-
-        def rows() -> Iterator[T]:
-            asked: Asked | None = Asked(MOST)
-            while asked is not None:
-                now = asked
-                found = store.transact(lambda connection, now=now: page(connection, now))  # type: ignore[misc]
-                yield from found.items
-                asked = Asked(MOST, parsed_cursor(found.next)) if found.next else None
-
-        pieces = csv_chunks([self._sheet(rows())])
-        first = await asyncio.to_thread(next, pieces)  # before the answer begins: the database may be away
-        return StreamingResponse(chain([first], pieces), headers=_as_file(file_name), media_type=_CSV)
-
     def _sheet(self, rows: Iterable[T]) -> Sheet:
         columns = [column for column in self.columns if not column.bare]
         heads = tuple(self.ask.text(*column.head) for column in columns)
