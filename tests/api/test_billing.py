@@ -23,7 +23,7 @@ from ziyan.api import acknowledged, billing
 from ziyan.api.calls import Call
 from ziyan.api.headers import Answer
 from ziyan.errors import EngineBusyError, StoreError
-from ziyan.metering import answers, ledger, packages
+from ziyan.metering import answers, ledger, once, packages
 from ziyan.metering.packages import list_packages
 from ziyan.metering.store import Store, usage
 from ziyan.metering.store import packages as table
@@ -336,9 +336,9 @@ def test_a_call_that_was_held_after_its_caller_was_told_503_is_let_go_of(
     service = service_with(calls=1)
     reserve = packages.reserve
 
-    async def late(store: Store, app_id: str, holder: str, *, until: int) -> str:
+    async def late(store: Store, app_id: str, holder: str, *, until: int, ticket: once.Ticket | None) -> str:
         monkeypatch.setattr(packages, "reserve", reserve)
-        await reserve(store, app_id, holder, until=until)
+        await reserve(store, app_id, holder, until=until, ticket=ticket)
         raise StoreError("away", internal="it takes too long")
 
     monkeypatch.setattr(packages, "reserve", late)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from ziyan.metering import once, usage
 from ziyan.metering.store import Store, schema, taken
+from ziyan.metering.times import HOUR_MS
 from ziyan.settings import Settings
 
 NOW = 1_700_000_000_000
@@ -97,9 +98,9 @@ async def test_expired_rows_are_cleared_away(store: Store) -> None:
         store.transact(lambda connection: taken.sweep(connection, now, 10), write=True)
         return rows(store)
 
-    assert sweep(NOW + 60_000) == 25, "another machine's clock may be late by a minute"
-    await once.take(store, "nonce", "new", now=NOW + 60_025, until=NOW + 61_000)
-    assert [sweep(NOW + 60_025) for _ in range(4)] == [16, 6, 1, 1]
+    assert sweep(NOW + HOUR_MS) == 25, "another machine's clock may be late by an hour"
+    await once.take(store, "nonce", "new", now=NOW + HOUR_MS + 25, until=NOW + HOUR_MS + 1_000)
+    assert [sweep(NOW + HOUR_MS + 25) for _ in range(4)] == [16, 6, 1, 1]
 
 
 async def test_the_recorder_clears_them_away(store: Store) -> None:
