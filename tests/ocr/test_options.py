@@ -53,6 +53,14 @@ def test_tiny_on_a_reader_of_small_reads_as_a_reader_of_tiny(small: Reader, tiny
     assert small.read(picture(name), ReadOptions(model="small")).model == "small"
 
 
+def test_further_weights_read_as_a_reader_of_theirs(models_dir: Path, small: Reader) -> None:
+    """They share the detector and the quick weights of the reader that they are added to."""
+    both = Reader(ReaderConfig(models_dir, "tiny", "onnxruntime", also=("small",)))
+    assert both.models == ("tiny", "small")
+    chosen = both.read(picture("notice"), ReadOptions(model="small"))
+    assert (told(chosen), chosen.model) == (told(small.read(picture("notice"), ReadOptions())), "small")
+
+
 def test_a_model_that_a_reader_does_not_have_is_refused_with_those_it_has(small: Reader) -> None:
     with pytest.raises(ModelNotInstalledError, match="medium is not loaded; take one of small, tiny"):
         small.read(picture("notice"), ReadOptions(model="medium"))

@@ -158,7 +158,7 @@ class _Readers:
         if name not in (names := get_args(ModelName)):
             raise ModelNotInstalledError(f"There is no model of that name; take one of {', '.join(names)}.")
         if name not in self._loaded:
-            config = self._config if name == self._config.model else replace(self._config, model=name)
+            config = self._config if name == self._config.model else replace(self._config, model=name, also=())
             reader = self._factory(config)
             self._loaded = {**dict.fromkeys(reader.models, reader), **self._loaded}
         return self._loaded[name]

@@ -40,7 +40,7 @@ class ReaderConfig:
         precision: Arithmetic of OpenVINO; ``auto`` takes bfloat16 where the CPU has it built in.
         threads: Exactly as many threads compute.
         eager: Prepare for every width of line before the first call, where the runtime would do so at its first use.
-        also: Others that a call may name; whoever runs readers loads one for each at the start too.
+        also: Other weights that a call may name.
     """
 
     models_dir: Path
@@ -73,7 +73,7 @@ class Reader:
         Raises:
             ModelError: Weights are missing or damaged.
         """
-        files = locate(config.models_dir, config.model)
+        files, *others = (locate(config.models_dir, name) for name in dict.fromkeys((config.model, *config.also)))
         runtime = choose_runtime(config.runtime)
         precision = choose_precision(config.precision, runtime)
         cv2.setNumThreads(1)
@@ -83,19 +83,18 @@ class Reader:
         quick = files.draft or files
         pool = ThreadPoolExecutor(config.threads, thread_name_prefix="reading")
         self._detector = Detector(load(files.detector, many_shapes=True), pool)
-        self._recognizer = Recognizer(
-            deciding=Alphabet(files.name, files.charset, load(files.recognizer)),
-            quick=Alphabet(quick.name, quick.charset, load(quick.recognizer)),
-            pool=pool,
+        deciding, fast, *further = (
+            Alphabet(each.name, each.charset, load(each.recognizer))
+            for each in (files, quick, *(other for other in others if other.name != quick.name))
         )
+        self._recognizer = Recognizer(deciding=deciding, quick=fast, further=tuple(further), pool=pool)
         self.models = self._recognizer.models
-        self._scales = Scales() if files.draft else QUICK_SCALES
         self._db_options = DBOptions()
         self._plenty = _PLENTY + _PLENTY_EACH * config.threads
         if config.eager and runtime == "openvino":
-            self._warm(usual_windows(self._scales), bucket_widths(), config.threads)
+            self._warm(usual_windows(Scales()), bucket_widths(), config.threads)
         else:
-            self._warm([(self._scales.window, self._scales.window)], [320], config.threads)
+            self._warm([(Scales().window, Scales().window)], [320], config.threads)
         give_back_memory(0)  # or what preparing took and let go of, some 150 MiB, would count as the reader's own
 
     def _warm(self, windows: Sequence[tuple[int, int]], widths: Sequence[int], threads: int) -> None:
@@ -103,7 +102,7 @@ class Reader:
         detector = self._detector
         for height, width in windows:
             list(detector.pool.map(detector.session.run, [np.zeros((1, 3, height, width), np.float32)] * threads))
-        for alphabet in (self._recognizer.deciding, self._recognizer.quick):
+        for alphabet in self._recognizer.alphabets:
             for width in widths:
                 self._recognizer.map(alphabet.read, [np.full((LINE_HEIGHT, width, 3), 255, np.uint8)] * threads)
 
@@ -120,7 +119,7 @@ class Reader:
             ModelNotInstalledError: The options name other weights than it has.
         """
         recognizer = self._recognizer.with_model(options.model)
-        scales = self._scales if recognizer is self._recognizer else QUICK_SCALES
+        scales = QUICK_SCALES if recognizer.deciding.name == recognizer.quick.name else Scales()
 
         def stop() -> None:
             if cancelled():

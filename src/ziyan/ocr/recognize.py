@@ -105,16 +105,23 @@ class Recognizer:
         deciding: The weights that decide.
         quick: Cheaper weights, asked first or to compare ways of holding a crop.
         pool: As many threads as may compute.
+        further: Weights that decide where a call asks for them.
     """
 
     deciding: Alphabet
     quick: Alphabet
     pool: ThreadPoolExecutor
+    further: tuple[Alphabet, ...] = ()
+
+    @property
+    def alphabets(self) -> tuple[Alphabet, ...]:
+        """All weights, those that usually decide first."""
+        return (self.deciding, self.quick, *self.further)
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the weights that can decide, the usual ones first."""
-        return tuple(dict.fromkeys((self.deciding.name, self.quick.name)))
+        return tuple(dict.fromkeys(alphabet.name for alphabet in self.alphabets))
 
     def with_model(self, name: str | None) -> Recognizer:
         """The same with other weights deciding; None leaves the usual ones.
@@ -124,9 +131,10 @@ class Recognizer:
         """
         if name in {None, self.deciding.name}:
             return self
-        if name != self.quick.name:
+        chosen = next((alphabet for alphabet in self.alphabets if alphabet.name == name), None)
+        if chosen is None:
             raise ModelNotInstalledError(f"The model {name} is not loaded; take one of {', '.join(self.models)}.")
-        return replace(self, deciding=self.quick)
+        return replace(self, deciding=chosen)
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """``work`` of each item, in their order, side by side on the recogniser's threads."""
