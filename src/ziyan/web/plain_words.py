@@ -31,6 +31,10 @@ class Plain:
     todo: Text
 
 
+_ENABLE: Final[Text] = (
+    "请联系服务方恢复。（运营人员：ziyan apps enable）",
+    "Ask whoever runs the service to enable it. (Operators: ziyan apps enable)",
+)
 MESSAGES: Final[dict[str, Plain]] = {
     Check.VER: Plain(
         ("参数 ver 填错了", "The parameter ver has a wrong value"),
@@ -127,7 +131,7 @@ MESSAGES: Final[dict[str, Plain]] = {
     ),
     SignInCheck.APPID_DISABLED: Plain(
         ("这个应用已停用", "This app is disabled"),
-        ("请服务管理员用 ziyan apps enable 恢复。", "Ask whoever runs the service: ziyan apps enable."),
+        _ENABLE,
     ),
     SignInCheck.ASTERISK: Plain(
         ("参数里有星号 *", "A parameter holds an asterisk"),
@@ -139,8 +143,9 @@ MESSAGES: Final[dict[str, Plain]] = {
     SignInCheck.SOURCE: Plain(
         ("不允许从这里调用", "Calls from here are not allowed"),
         (
-            "管理员限制了来源地址或网页。请管理员把你的地址加进去：ziyan apps restrict。",
-            "The app may be called from certain places only. Ask for yours to be added: ziyan apps restrict.",
+            "这个应用限制了来源地址或网页。请联系服务方，把你的地址加进去。（运营人员：ziyan apps restrict）",
+            "The app may be called from certain places only. Ask whoever runs the service to add yours. "
+            "(Operators: ziyan apps restrict)",
         ),
     ),
     "Idempotency-Key已用于其他请求": Plain(
@@ -198,7 +203,7 @@ GATEWAY: Final[dict[str, Plain]] = {
     ),
     "I403AA": Plain(
         ("这个应用已停用", "This app is disabled"),
-        ("请服务管理员用 ziyan apps enable 恢复。", "Ask whoever runs the service: ziyan apps enable."),
+        _ENABLE,
     ),
     "B403MQ": Plain(
         ("次数用完了", "No calls are left"),
