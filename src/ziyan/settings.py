@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     models: str = Field(
         "",
         description="Further weights that a call to /v1/ocr may name, separated by commas; each reading process loads "
-        "them at its start.",
+        "them at its start. ZIYAN_MODEL and tiny can always be named.",
     )
     runtime: Literal["auto", "openvino", "onnxruntime"] = Field(
         "auto", description="Inference runtime; auto: OpenVINO with AVX-512 or AMX, else ONNX Runtime."

@@ -144,6 +144,7 @@ def test_a_call_that_makes_no_sense_is_told_why(
 
 def test_a_bad_option_is_named_with_what_it_takes(service: Service) -> None:
     assert "`detail` is one of `line`, `word`, `character`." in problem(call(service, query="detail=x"))["detail"]
+    assert "`model` is one of `small`, `tiny`." in problem(call(service, query="model=huge"))["detail"]
     assert "This service offers `small`, `tiny`." in problem(call(service, query="model=medium"))["detail"]
     named = problem(call(service, query="<script>=1"))["detail"]
     assert named.startswith("There is no option `?script?`, only `model`, ")

@@ -154,7 +154,8 @@ def _parse_options(given: Mapping[str, bytes], limits: ImageLimits, models: Sequ
     texts = {name: given[name].decode("utf-8", "replace").strip() for name in _OPTIONS if name in given}
     for name, choices in CHOICES.items():
         if name in texts and texts[name] not in choices:
-            raise ProblemError(BAD_OPTION, f"`{name}` is one of {_listed(choices)}.")
+            offers = models if name == "model" else choices
+            raise ProblemError(BAD_OPTION, f"`{name}` is one of {_listed(offers)}.")
     if texts.get("model", models[0]) not in models:
         raise ProblemError(MODEL_NOT_OFFERED, f"This service offers {_listed(models)}.")
     options: dict[str, Any] = {name: texts[name] for name in ("model", "detail", "order") if name in texts}
