@@ -15,7 +15,7 @@ from ziyan.metering.times import HOUR_MS
 from ziyan.web.admin.deeds import DEEDS, deed
 from ziyan.web.charts import HEIGHT, MOST_SERIES, WIDTH, Chart, Point, nice
 from ziyan.web.console.figures import Time, by_app, by_hour_of_day, by_outcome
-from ziyan.web.plain_words import of_outcome, outcome_name
+from ziyan.web.plain_words import NATIVE, of_outcome, outcome_name
 from ziyan.web.rendering import Visit
 from ziyan.web.spoken import spoken, why_not_sent
 
@@ -127,8 +127,19 @@ def test_every_deed_of_the_audit_log_has_words() -> None:
 
 
 def test_code_in_words_is_marked_where_it_can_be() -> None:
-    assert of_outcome("fetch_failed").what == ("无法下载 `url` 处的图片", "The picture at `url` could not be fetched")
-    assert outcome_name("fetch_failed") == ("无法下载 url 处的图片", "The picture at url could not be fetched")
+    assert outcome_name("not_base64") == tuple(text.replace("`", "") for text in of_outcome("not_base64").what)
+    assert not any("`" in name for code in NATIVE for name in outcome_name(code))
+
+
+def test_the_same_cause_has_one_name_on_both_ways() -> None:
+    pairs = {"quota_exhausted": "B403MQ", "subscription_expired": "B403ME", "rate_limited": "T429SR",
+             "app_disabled": "I403AA", "fetch_failed": "url_download", "engine_timeout": "D504TO",
+             "nonce_used": "S403NU"}  # fmt: skip
+    for native, gateway in pairs.items():
+        assert outcome_name(native) == outcome_name(gateway)
+    assert outcome_name("quota_exhausted")[0] == "次数用完了"
+    drawn = by_outcome(HERE, [total("a", 0, 2, "quota_exhausted"), total("a", 0, 5), total("a", 0, 4, "B403MQ")])
+    assert [(point.label, point.values) for point in drawn.points] == [("No calls are left", (6,)), ("Read", (5,))]
 
 
 def test_every_sentence_of_the_list_is_still_said_somewhere() -> None:

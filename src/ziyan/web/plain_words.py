@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from ziyan.api import refusals
-from ziyan.api.problems import PROBLEMS
+from ziyan.api import problems, refusals
+from ziyan.api.problems import PROBLEMS, Problem
 from ziyan.api.refusals import Check, GatewayError, SignInCheck
 from ziyan.errors import ConflictError, InvalidRequestError, ScopeError, SignInError, TooManyTriesError, ZiyanError
 
@@ -268,10 +268,25 @@ GATEWAY: Final[dict[str, Plain]] = {
         ),
     ),
 }
-#: The native API's own table has both languages.
-NATIVE: Final[dict[str, Plain]] = {
-    row.code: Plain((row.title_zh, row.title), (row.advice_zh, row.advice)) for row in PROBLEMS
+#: Codes of the native API → the same cause on ``/ocr``: people read one name for it.
+_SAME: Final[dict[str, Plain]] = {
+    problems.NONCE_USED.code: GATEWAY["S403NU"],
+    problems.APP_DISABLED.code: GATEWAY["I403AA"],
+    problems.QUOTA_EXHAUSTED.code: GATEWAY["B403MQ"],
+    problems.SUBSCRIPTION_EXPIRED.code: GATEWAY["B403ME"],
+    problems.RATE_LIMITED.code: GATEWAY["T429SR"],
+    problems.ENGINE_TIMEOUT.code: GATEWAY["D504TO"],
+    problems.FETCH_FAILED.code: MESSAGES[Check.URL_DOWNLOAD],
 }
+
+
+def _native(row: Problem) -> Plain:
+    """The native API's own table has both languages."""
+    same = _SAME.get(row.code)
+    return Plain(same.what if same else (row.title_zh, row.title), (row.advice_zh, row.advice))
+
+
+NATIVE: Final[dict[str, Plain]] = {row.code: _native(row) for row in PROBLEMS}
 
 #: What else the APIs of buyers and operators refuse for.
 MANAGEMENT: Final[dict[type[ZiyanError], Plain]] = {

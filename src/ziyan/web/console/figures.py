@@ -92,9 +92,9 @@ def by_hour_of_day(here: Visit, time: Time, totals: Iterable[Total]) -> Chart:
 
 
 def by_outcome(here: Visit, totals: Iterable[Total]) -> Chart:
-    """Calls of each outcome, most first."""
-    sums = _sums(totals, lambda total: total.code)
-    points = [Point(here.text(*plain_words.outcome_name(code)), (calls,)) for code, calls in _most_first(sums)]
+    """Calls of each outcome, most first; codes with the same words are one."""
+    sums = _sums(totals, lambda total: here.text(*plain_words.outcome_name(total.code)))
+    points = [Point(name, (calls,)) for name, calls in _most_first(sums)]
     title, head = here.text("按结果", "By outcome"), here.text("结果", "Outcome")
     return Chart("by-outcome", title, head, (here.text("调用", "Calls"),), points, ranked=True)
 
