@@ -111,6 +111,17 @@ def test_every_link_inside_leads_somewhere(service: Service, path: str, language
             assert f'id="{anchor}"' in there, target
 
 
+@pytest.mark.parametrize("cookie", ["ziyan_session", "__Host-ziyan_session"])
+@pytest.mark.parametrize("path", ["/", "/docs", "/docs/search"])
+def test_whoever_is_signed_in_is_led_back_to_the_console(service: Service, path: str, cookie: str) -> None:
+    sign_in, console = '<a class="tool" href="/signin">登录</a>', '<a class="tool" href="/signin">控制台</a>'
+    assert sign_in in get(service, path)[1]
+    reply, html = get(service, path, cookie=f"{cookie}=some-session")
+    assert console in html
+    assert sign_in not in html
+    assert "Cookie" in reply.getheader("Vary", "")
+
+
 def test_the_try_page_is_light(service: Service) -> None:
     """Everything that a first visit loads but the sample picture, which only a click does."""
     _, html = get(service, "/")

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from ziyan import __version__
 from ziyan.settings import Settings
 from ziyan.web.navigation import NAVIGATION, WITHIN
+from ziyan.web.sessions import holds_session
 from ziyan.web.static_files import StaticFiles, takes_gzip
 
 Language = Literal["zh", "en"]
@@ -56,6 +57,7 @@ class Visit:
         chosen: The language stands in the address, and is to be remembered.
         trial: The trial AppCode, if this reader may have it; secret.
         signed: The page is for whoever is signed in alone: no browser keeps it.
+        returning: The browser holds a session, so that the way to one's own pages need not be called signing in.
     """
 
     language: Language
@@ -65,6 +67,7 @@ class Visit:
     chosen: bool = False
     trial: str = ""
     signed: bool = False
+    returning: bool = False
 
     def text(self, chinese: str, english: str) -> str:
         """Whichever is this reader's language."""
@@ -87,7 +90,10 @@ def visit(request: Request, trial: str = "") -> Visit:
     asked, remembered = request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)
     language = next((name for name in (asked, remembered) if name in LANGUAGES), "zh")
     query = tuple((name, value) for name, value in request.query_params.multi_items() if name != "lang")
-    return Visit(cast(Language, language), address(request), request.url.path, query, asked in LANGUAGES, trial)
+    returning = holds_session(request)
+    return Visit(
+        cast(Language, language), address(request), request.url.path, query, asked in LANGUAGES, trial, False, returning
+    )
 
 
 def address(request: Request) -> str:

@@ -36,6 +36,11 @@ _MOST_CHARS: Final = 100
 HOMES: Final = {Role.BUYER: "/console", Role.OPERATOR: "/admin"}
 
 
+def holds_session(request: Request) -> bool:
+    """Whether a browser sends a session along, be it over or not: enough to word a link by, and for nothing else."""
+    return any(request.cookies.get(prefix + _COOKIE) for prefix in ("", _HOST_PREFIX))
+
+
 @dataclass(frozen=True, slots=True)
 class Guest:
     """Somebody who is signed in.
