@@ -77,7 +77,7 @@ def test_calls_are_sold_and_all_of_it_is_in_the_log(run: Any, told: Any, monkeyp
     assert app["account_id"] == account["id"]
     assert sorted(key["kind"] for key in app["keys"]) == ["appcode", "appid", "appkey"]
     order = lines(run("orders", "place", app["id"], "calls-10k"))
-    assert (order["state"], order["price_fen"], order["paid_at"]) == ("pending", "¥400.00", "-")
+    assert (order["state"], order["price"], order["paid_at"]) == ("pending", "¥400.00", "-")
     paid = told("orders", "pay", order["id"], "--reference", "bank 17")
     assert (paid["state"], paid["reference"]) == ("paid", "bank 17")
     assert [each["left"] for each in told("packages", "list", "--app", app["id"])] == [10_000]

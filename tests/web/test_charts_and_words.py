@@ -15,6 +15,7 @@ from ziyan.metering.times import HOUR_MS
 from ziyan.web.admin.deeds import DEEDS, deed
 from ziyan.web.charts import HEIGHT, MOST_SERIES, WIDTH, Chart, Point, nice
 from ziyan.web.console.figures import Time, by_app, by_hour_of_day, by_outcome
+from ziyan.web.keys import lasting
 from ziyan.web.plain_words import NATIVE, of_outcome, outcome_name
 from ziyan.web.rendering import Visit
 from ziyan.web.spoken import spoken, why_not_sent
@@ -129,6 +130,12 @@ def test_every_deed_of_the_audit_log_has_words() -> None:
 def test_code_in_words_is_marked_where_it_can_be() -> None:
     assert outcome_name("not_base64") == tuple(text.replace("`", "") for text in of_outcome("not_base64").what)
     assert not any("`" in name for code in NATIVE for name in outcome_name(code))
+
+
+def test_a_grace_is_said_as_it_was_chosen() -> None:
+    assert [lasting(hours) for hours in (1, 24, 168)] == [
+        ("1 小时", "1 hour"), ("24 小时", "24 hours"), ("7 天", "7 days"),
+    ]  # fmt: skip
 
 
 def test_the_same_cause_has_one_name_on_both_ways() -> None:

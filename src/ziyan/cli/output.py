@@ -29,9 +29,9 @@ def show(args: argparse.Namespace, view: View) -> None:
     if args.json:
         _dump(plain)
         return
-    width = max(map(len, plain)) + 1
+    width = max(len(_head(name)) for name in plain) + 1
     for name, value in plain.items():
-        print(f"{name + ':':{width}} {_text(name, value)}".rstrip())
+        print(f"{_head(name) + ':':{width}} {_text(name, value)}".rstrip())
 
 
 def show_all(args: argparse.Namespace, views: Iterable[View], columns: Sequence[str], **more: Sequence[str]) -> None:
@@ -51,7 +51,7 @@ def show_all(args: argparse.Namespace, views: Iterable[View], columns: Sequence[
         return
     for name, texts in more.items():
         plains = [{**plain, name: text} for plain, text in zip(plains, texts, strict=True)]
-    rows = [list(columns), *([_text(name, plain[name]) for name in columns] for plain in plains)]
+    rows = [[_head(name) for name in columns], *([_text(name, plain[name]) for name in columns] for plain in plains)]
     widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
     for row in rows:
         print("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -59,6 +59,11 @@ def show_all(args: argparse.Namespace, views: Iterable[View], columns: Sequence[
 
 def _dump(content: Any) -> None:
     print(json.dumps(content, ensure_ascii=False, indent=2))
+
+
+def _head(name: str) -> str:
+    """A field's name over what ``_text`` makes of it: amounts are in yuan there."""
+    return name.removesuffix("_fen")
 
 
 def _text(name: str, value: Any) -> str:

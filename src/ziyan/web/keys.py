@@ -80,10 +80,10 @@ class Keys:
         grace = float(hours) if hours.isdecimal() and len(hours) < 6 else apps.GRACE_HOURS
         work = partial(_rotated, app_id=ask.path("app_id"), key_id=ask.path("key_id"), hours=grace)
         key = await ask.change(work)
-        chinese = "新凭证已生成，旧的立即失效。" if not grace else f"新凭证已生成，旧的还能用 {grace:.0f} 小时。"
-        english = "A new key was made. " + (
-            "The old one works no longer." if not grace else f"The old one works for another {grace:.0f} hours."
-        )
+        long = lasting(grace)
+        chinese = f"新凭证已生成，旧的还能用 {long[0]}。" if grace else "新凭证已生成，旧的立即失效。"
+        english = f"The old one works for another {long[1]}." if grace else "The old one works no longer."
+        english = f"A new key was made. {english}"
         return await self._page(ask, key, (chinese, english))
 
     async def reveal(self, ask: Ask) -> Response:
@@ -131,12 +131,20 @@ class Keys:
             at=at,
             graces=GRACES,
             grace=apps.GRACE_HOURS,
+            lasting=lasting,
             moment=partial(moment, ask),
         )
 
 
 def _rotated(desk: Desk, *, app_id: str, key_id: str, hours: float) -> Credential:
     return apps.rotate_key(desk, app_id, key_id, grace_hours=hours)
+
+
+def lasting(hours: float) -> tuple[str, str]:
+    """A time as people choose it, in both languages: hours below two days, days from there on."""
+    if hours < 48:
+        return f"{hours:.0f} 小时", "1 hour" if hours == 1 else f"{hours:.0f} hours"
+    return f"{hours / 24:.0f} 天", f"{hours / 24:.0f} days"
 
 
 def _kind(text: str) -> Kind:

@@ -347,6 +347,8 @@ def _order(column: Column[T], row: T) -> tuple[bool, Any]:
 
 def _exported(ask: Ask, column: Column[T], row: T) -> Cell:
     value = column.value(row)
+    if word := column.words.get(value):
+        return ask.text(*word)
     if column.kind == "fen":
         return Fen(value or 0)
     if column.kind == "number":

@@ -36,7 +36,7 @@ from ziyan.web.tables import Column, Table, asked_search, asked_slice, badge
 LoginWork = Callable[[Desk, Login], Login]
 
 _DAYS = 30
-_APP_STATES = {"on": (("启用", "enabled"), "good"), "off": (("已停用", "disabled"), "bad")}
+_APP_STATES = {"on": (("已启用", "enabled"), "good"), "off": (("已停用", "disabled"), "bad")}
 _PACKAGE_STATES = {
     "usable": (("可用", "usable"), "good"),
     "used": (("已用完", "used up"), "over"),

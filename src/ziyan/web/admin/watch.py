@@ -201,6 +201,7 @@ async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
         queue=_queue_chart(ask, pulse.looks),
         charts=[_time_chart(ask, sums), _spread_chart(ask, answered)],
         calls=len(paces),
+        good=len(answered),
         most=_NEWEST,
         quantiles=[(share, quantile(answered, share)) for share in (50, 95, 99)],
     )
