@@ -167,3 +167,10 @@ def test_what_is_written_of_a_moment_is_as_long_as_it_says(text: str, first: tup
 @pytest.mark.parametrize("text", ["", "24", "2026-13", "2026-02-30", "2026-11-24 25:00", "yesterday", "99999"])
 def test_what_is_no_moment_is_none(text: str) -> None:
     assert span_of(text, SHANGHAI) is None
+
+
+@pytest.mark.parametrize("text", ["9999", "9999-12", "9999-12-31"])
+def test_what_is_the_last_moment_of_all_is_looked_for_as_anything_else(store: Store, text: str) -> None:
+    assert span_of(text, SHANGHAI) is None
+    wanted = replace(WANTED, text=text)
+    assert store.transact(lambda connection: searches.page(connection, orders_listing(), wanted)).number == 1

@@ -144,12 +144,12 @@ def span_of(text: str, zone: tzinfo) -> tuple[int, int] | None:
     for written, days in _WRITTEN:
         try:
             first = datetime.strptime(text, written).replace(tzinfo=zone)
-        except ValueError:
+            last = first + timedelta(days=days)
+        except (ValueError, OverflowError):  # it is none, or the last that there is, after which none begins
             continue
         start = _milliseconds(first)
         if not days:
             return start, start + _MINUTE_MS
-        last = first + timedelta(days=days)
         if days > 1:  # into the next month or year, whose first day it is
             last = last.replace(day=1) if written == "%Y-%m" else last.replace(month=1, day=1)
         return start, _milliseconds(last)
