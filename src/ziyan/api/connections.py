@@ -20,6 +20,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h11
+from h2.frame_buffer import FrameBuffer
 from hypercorn.asyncio.task_group import TaskGroup, _handle
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
@@ -31,6 +32,7 @@ from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
+from hyperframe.frame import Frame
 from priority.priority import MissingStreamError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -308,6 +310,7 @@ class _H2(H2Protocol):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.streams = _Streams()
+        self.connection.incoming_buffer = self._seen = _Frames(server=True)
         self._resets = 0
         self._frames, self._counted = float(MAX_FRAMES), time.monotonic()
         self._states: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # of requests, by what is to be sent
@@ -335,15 +338,19 @@ class _H2(H2Protocol):
         return self._resets > MAX_RESETS or self._frames < 0
 
     def _count(self, events: list[h2.events.Event]) -> None:
-        """Count what a client sends besides its calls; it costs as much, and there is no end to it."""
+        """Count what a client sends besides its calls; it costs as much, and there is no end to it.
+
+        Frames are counted as they come: of many, such as those on streams that have ended, no event tells.
+        """
         now = time.monotonic()
         self._frames += min((now - self._counted) * _FRAMES_PER_SECOND, max(0.0, MAX_FRAMES - self._frames))
         self._counted = now
+        self._frames -= self._seen.take()
         for event in events:
             if isinstance(event, h2.events.RequestReceived):
-                self._frames += _FRAMES_PER_ANSWER
-            elif not (isinstance(event, _OF_CALLS) or (isinstance(event, h2.events.DataReceived) and event.data)):
-                self._frames -= 1
+                self._frames += 1 + _FRAMES_PER_ANSWER
+            elif isinstance(event, _OF_CALLS) or (isinstance(event, h2.events.DataReceived) and event.data):
+                self._frames += 1
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         self._count(events)
@@ -431,8 +438,24 @@ class _H2(H2Protocol):
             await self._forget(stream_id)
 
 
-#: Events of frames that calls are made of, or that are counted apart.
-_OF_CALLS: Final = (h2.events.StreamEnded, h2.events.StreamReset, h2.events.TrailersReceived)
+#: Events of frames that calls are made of, or that are counted apart; each is of one frame.
+_OF_CALLS: Final = (h2.events.StreamReset, h2.events.TrailersReceived)
+
+
+class _Frames(FrameBuffer):
+    """Cuts what comes into frames, and counts them."""
+
+    _count = 0
+
+    def __next__(self) -> Frame:
+        frame = super().__next__()
+        self._count += 1
+        return frame
+
+    def take(self) -> int:
+        """How many there were since somebody last asked."""
+        count, self._count = self._count, 0
+        return count
 
 
 class _Streams(dict[int, Any]):
