@@ -12,8 +12,6 @@ from typing import Final
 
 #: English, as a pattern → Chinese.  What a group holds is put in its place.
 _SENTENCES: Final = (
-    (r"A whole number is wanted", "请填写整数"),
-    (r"An amount of yuan is wanted, such as 20000\.00", "请填写以元为单位的金额，如 20000.00"),
     (r"An identifier has 1 to 32 letters, digits and hyphens", "编号是 1 到 32 位字母、数字和连字符"),
     (r"There are 1 to (\d+) calls, 1 to (\d+) months, and prices .*", "次数最多 {0}，月数最多 {1}，价格不能再高了"),
     (r"A password has (\d+) to (\d+) characters", "密码需要 {0} 到 {1} 个字符"),
