@@ -30,7 +30,7 @@ from ziyan.metering.store import Store, audit, schema
 from ziyan.metering.store import logins as login_table
 from ziyan.metering.store.slices import Asked
 from ziyan.metering.times import DAY_MS, day_of, now_ms
-from ziyan.metering.tokens import OPERATOR
+from ziyan.metering.tokens import OPERATOR, Scope
 from ziyan.settings import Settings
 from ziyan.web.admin.routes import CHANGED, SHOWN
 from ziyan.web.navigation import NAVIGATION
@@ -532,7 +532,8 @@ def test_what_makes_no_sense_changes_nothing_and_is_explained(
 @pytest.mark.parametrize(
     ("action", "fields", "told"),
     [
-        ("/admin/apps/{app_id}/packages", {"calls": "-5", "months": "1"}, "次数：请填写 1 到 1,000,000,000,000 的整数。"),
+        ("/admin/apps/{app_id}/packages", {"calls": "-5", "months": "1"},
+         "次数：请填写 1 到 1,000,000,000,000 的整数。"),
         ("/admin/apps/{app_id}/packages", {"calls": "5", "months": "0"}, "有效月数：请填写 1 到 1,200 的整数。"),
         ("/admin/catalogue/{item_id}/put?lang=en", {"name": "x", "calls": "abc", "months": "1", "price": "1"},
          "Calls: a whole number from 1 to 1,000,000,000,000 is wanted."),
@@ -562,6 +563,40 @@ def test_what_has_no_page_of_its_own_leads_back_to_where_it_was_asked_for(
     assert lost.status == 404
     assert f'<a class="button primary" href="{page}?callafter=x">' in lost.text
     assert "回到刚才的页面" not in wang.ask("/admin/logins/none/switch", sent).plain
+
+
+def test_a_refund_says_which_invoices_have_its_money(service: Service, wang: Client) -> None:
+    person = operator(service.store)
+    app = person.do(lambda at: apps.create_app(at, "refunded"))
+    first, second = (person.do(lambda at: selling.place_order(at, app.id, "calls-1k")) for _ in range(2))
+    for order in (first, second):
+        person.do(lambda at, order=order: selling.pay_order(at, order.id))
+    page, price = f"/admin/orders/{first.id}", first.price_fen
+    assert "红冲" not in wang.ask(page).plain
+    ask_for = lambda fen, order_id=None: person.do(  # noqa: E731
+        lambda at: papers.request_invoice(at, app.account_id, Wanted("normal", "某人", fen, order_id=order_id))
+    )
+    named, loose = ask_for(100, first.id), ask_for(price - 100)
+    person.do(lambda at: papers.issue_invoice(at, named.id, "26000042"))
+    told = wang.ask(page)
+    assert "26000042 · ¥1.00 · 已开票" in told.plain
+    assert f"/admin/invoices/{loose.id}" not in told.text, "what the other order paid is enough for it"
+    more = ask_for(price)
+    assert more.id[:8] in wang.ask(page).plain
+    assert wang.send(page, f"{page}/refund", amount=f"{price / 100:.2f}").status == 303
+    told = wang.ask(f"{page}?lang=en")
+    assert "26000042 · ¥1.00 · issued" in told.plain
+    assert "red-letter" in told.plain
+    assert f'href="/admin/invoices/{named.id}?lang=en"' in told.text
+    person.do(lambda at: papers.reject_invoice(at, more.id, "退款了"))
+    assert loose.id[:8] not in wang.ask(page).plain
+    operator_login_of_orders(service, "qian")
+    assert f"/admin/invoices/{named.id}" not in signed_in(service, "qian").ask(page).text
+
+
+def operator_login_of_orders(service: Service, name: str) -> None:
+    scopes = [Scope.ACCOUNTS_READ, Scope.APPS_READ, Scope.ORDERS_READ, Scope.PACKAGES_READ]
+    operator(service.store).do(lambda at: logins.create_login(at, name, Role.OPERATOR, fresh(), scopes=scopes))
 
 
 def test_a_disabled_apps_calls_are_refused_and_an_enabled_ones_are_not(service: Service, wang: Client) -> None:

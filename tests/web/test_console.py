@@ -15,8 +15,9 @@ from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh
 from tests.web.shop import COMPANY, Shop, furnished
-from ziyan.metering import apps, inbox
+from ziyan.metering import apps, inbox, invoices, papers, selling
 from ziyan.metering.credentials import credentials
+from ziyan.metering.invoices import Wanted
 from ziyan.metering.ledger import check
 from ziyan.metering.packages import grant, list_packages
 from ziyan.metering.store import audit, schema
@@ -406,3 +407,16 @@ def test_the_amount_of_an_invoice_is_that_of_the_order_it_is_for(service: Servic
     of_order = offered.findall(buyer.ask(f"/console/invoices?order={shop.orders[0].id}").text)
     assert left == offered.findall(buyer.ask("/console/invoices?order=nothing").text)
     assert float(of_order[0]) <= float(left[0])
+
+
+def test_nothing_left_to_be_invoiced_is_explained(service: Service) -> None:
+    shop = furnished(service.store, next(NAMES))
+    person, account_id = operator(service.store), shop.login.account_id or ""
+    buyer = signed_in(service, shop.login.name)
+    left = invoices.invoiceable_fen(service.store, account_id)
+    person.do(lambda desk: papers.request_invoice(desk, account_id, Wanted("normal", "某人", left)))
+    assert "都已开票、在申请中" in buyer.ask("/console/invoices").plain
+    person.do(lambda desk: selling.refund_order(desk, shop.orders[0].id, fen=shop.orders[0].price_fen))
+    page = buyer.ask("/console/invoices").plain
+    assert "可开票金额： ¥0.00 退款之后，已开票和申请中的金额比实付多 ¥50.00" in page
+    assert "over more than was paid, by ¥50.00" in buyer.ask("/console/invoices?lang=en").plain

@@ -11,10 +11,10 @@ from typing import Final
 from markupsafe import Markup
 
 from ziyan.metering.desk import Desk
+from ziyan.metering.selling import MOST_CALLS, MOST_MONTHS
 from ziyan.metering.store import apps
 from ziyan.metering.store.apps import App
 from ziyan.metering.times import DAY_MS, day_of, now_ms, start_of
-from ziyan.metering.selling import MOST_CALLS, MOST_MONTHS
 from ziyan.web.rooms import Ask, EntryError
 
 #: State → its name in both languages, and how it looks.

@@ -122,7 +122,7 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
         orders = lists.orders_page(desk.connection, Asked(MOST), Filter(account_id, state="paid")).items
         chosen = next((each.id for each in orders if each.id == ask.query("order")), None)
         left, of_order = (table.left_fen(desk.connection, account_id, order) for order in (None, chosen))
-        return max(0, left), max(0, min(left, of_order)), requests, issued, orders
+        return left, max(0, min(left, of_order)), requests, issued, orders
 
     left, offered, requests, issued, orders = await ask.read(look)
     found = Table.searched(ask, [*columns, _file_column(ask, issued), _CANCEL], requests)
@@ -134,7 +134,8 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
     return ask.page(
         "console/invoices.html",
         status=422 if wrong else 200,
-        left=left,
+        left=max(0, left),
+        over=max(0, -left),
         invoices=found,
         orders=orders,
         again=again,
