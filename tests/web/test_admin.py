@@ -565,6 +565,20 @@ def test_what_has_no_page_of_its_own_leads_back_to_where_it_was_asked_for(
     assert "回到刚才的页面" not in wang.ask("/admin/logins/none/switch", sent).plain
 
 
+def test_a_free_order_is_confirmed_and_not_paid(service: Service, wang: Client) -> None:
+    app = operator(service.store).do(lambda at: apps.create_app(at, "free"))
+    page = f"/admin/apps/{app.id}"
+    path = wang.send(page, f"{page}/orders", item="trial-50").headers["location"]
+    told = wang.ask(path).plain
+    assert "免费，确认后到账" in told
+    assert "没有款要收" in told
+    again = wang.send(page, f"{page}/orders", item="trial-50")
+    assert (again.status, "免费套餐每个账户只能领一次" in again.plain) == (409, True)
+    assert 'value="trial-50" selected' in again.text
+    assert wang.send(path, f"{path}/pay").status == 303
+    assert "50 次已到账" in wang.ask(path).plain
+
+
 def test_a_refund_says_which_invoices_have_its_money(service: Service, wang: Client) -> None:
     person = operator(service.store)
     app = person.do(lambda at: apps.create_app(at, "refunded"))

@@ -16,6 +16,7 @@ from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh
 from tests.web.shop import COMPANY, Shop, furnished
 from ziyan.metering import apps, inbox, invoices, papers, selling
+from ziyan.metering.catalogue import TRIAL_ITEM
 from ziyan.metering.credentials import credentials
 from ziyan.metering.invoices import Wanted
 from ziyan.metering.ledger import check
@@ -218,6 +219,27 @@ def test_an_order_is_placed_and_cancelled(service: Service, shop: Shop, buyer: C
     assert "申请发票" in buyer.ask(f"/console/orders/{shop.orders[0].id}").plain
     assert rows(buyer.ask("/console/orders?csv=1"))[0][4] == "金额（分）"
     assert len(rows(buyer.ask("/console/packages?csv=1"))) == 3
+
+
+def test_what_is_free_is_not_to_be_paid_and_had_once(service: Service) -> None:
+    shop = furnished(service.store, next(NAMES))
+    buyer = signed_in(service, shop.login.name)
+    assert "免费，不用付款；每个账户只能领一次" in buyer.ask("/console/orders").plain
+    wanted = {"app": shop.apps[1].id, "item": TRIAL_ITEM.id}
+    path = buyer.send("/console/orders", "/console/orders", **wanted).headers["location"]
+    page = buyer.ask(path).plain
+    assert "不用付款，由运营人员确认" in page
+    assert "这个套餐免费，不用付款" in page
+    assert "怎么付款" not in page
+    refused = buyer.send("/console/orders", "/console/orders", **wanted)
+    assert (refused.status, "免费套餐每个账户只能领一次" in refused.plain) == (409, True)
+    assert refused.text.count('<details class="ask-once" open>') == 1
+    order_id = path.partition("?")[0].rpartition("/")[2]
+    operator(service.store).do(lambda desk: selling.pay_order(desk, order_id))
+    assert "申请发票" not in buyer.ask(path).plain
+    page = buyer.ask("/console/invoices").text
+    assert order_id not in page
+    assert shop.orders[0].id in page
 
 
 # --- notices --------------------------------------------------------------------------------------------------

@@ -87,6 +87,12 @@ async def place_order(ask: Ask) -> Response:
     """Order an item for an app, as its account asked an operator to."""
     app_id = ask.path("app_id")
     order = await ask.change(lambda desk: selling.place_order(desk, app_id, ask.field("item")))
+    if not order.price_fen:
+        told = (
+            f"已下单“{order.item_name}”，免费，确认后到账。",
+            f"“{order.item_name}” was ordered. It is free: confirm it.",
+        )
+        return ask.done(f"/admin/orders/{order.id}", *told)
     return ask.done(
         f"/admin/orders/{order.id}",
         f"已下单“{order.item_name}”，¥{Fen(order.price_fen).yuan}，待付款。",
