@@ -15,6 +15,7 @@ from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh
 from tests.web.shop import COMPANY, Shop, furnished
+from ziyan.fetch import Fetcher
 from ziyan.metering import apps, inbox, invoices, papers, selling
 from ziyan.metering.catalogue import TRIAL_ITEM
 from ziyan.metering.credentials import credentials
@@ -271,6 +272,30 @@ def test_notices_are_read_and_sent_elsewhere(service: Service, shop: Shop, buyer
     assert "测试通知已发出" in buyer.ask("/console/notices").plain
     assert buyer.send("/console/notices", f"{add}/{target.id}/remove").status == 303
     assert "还没有发出过" not in buyer.ask("/console/notices").plain
+
+
+def test_a_target_that_nothing_can_arrive_at_is_warned_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = buyer_login(service.store, next(NAMES))
+    buyer, account_id = signed_in(service, login.name), login.account_id or ""
+    add = "/console/notices/targets"
+    page = buyer.send("/console/notices", add, kind="webhook", url="http://10.0.0.1/hook", name="inside")
+    assert page.status == 200
+    assert "现在发不到这里：这个地址是内部网络，不允许访问。" in page.plain
+    robot = "https://open.feishu.cn/open-apis/bot/v2/hook/0123456789abcdef"
+    buyer.send("/console/notices", add, kind="robot", url=robot, name="group")
+    buyer.send("/console/notices", add, kind="webhook", url="http://93.184.216.34/hook", name="outside")
+    page = buyer.ask("/console/notices?lang=en")
+    assert page.plain.count("Nothing arrives there as things are") == 1
+    assert "The address leads into a private network." in page.plain
+
+    async def never(_: Fetcher, __: str) -> str:
+        raise TimeoutError
+
+    monkeypatch.setattr(Fetcher, "refusal", never)
+    assert "现在发不到这里" not in buyer.ask("/console/notices").plain
+    person = operator(service.store)
+    person.do(lambda desk: inbox.add_target(desk, account_id, "mail", "li@example.com", name="mail"))
+    assert "现在发不到这里：这台服务不发邮件。" in buyer.ask("/console/notices").plain
 
 
 def test_thresholds_are_the_apps_own(service: Service, shop: Shop, buyer: Client) -> None:

@@ -28,6 +28,7 @@ from ziyan.api.form import Form, parse_body
 from ziyan.api.rates import address_block
 from ziyan.api.refusals import ClientGoneError, GatewayRefusedError
 from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError, SettingsError, StoreError, ZiyanError
+from ziyan.fetch import Fetcher
 from ziyan.metering.desk import Desk
 from ziyan.metering.logins import Role
 from ziyan.metering.store import Store
@@ -164,6 +165,7 @@ class Room:
     Attributes:
         takes_mail: Whether notices can go out by mail.
         confirm: Tries a password again before secrets are shown.
+        fetcher: Knows which webhooks may be called.
     """
 
     def __init__(
@@ -181,6 +183,7 @@ class Room:
         """
         self.takes_mail = bool(settings.mail_server)
         self.confirm = confirm
+        self.fetcher = Fetcher.from_settings(settings)
         self._proxies = settings.proxy_networks
         self._gate = gate
         self._renderer = renderer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, cast
 
@@ -29,6 +31,8 @@ NOTICES: Final = "/console/notices"
 _KINDS: Final = ("mail", "webhook", "robot")
 _SHOWN_DELIVERIES: Final = 20
 _MOST_NUMBERS: Final = 10
+#: A name server that does not answer holds the page up for no longer.
+_LOOK_SECONDS: Final = 1.0
 
 
 async def show_inbox(ask: Ask) -> Response:
@@ -120,6 +124,7 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         )
 
     apps_, targets, sent = await ask.read(look)
+    refused = await asyncio.gather(*(_refusal(ask, target) for target in targets))
     again = {name: ask.field(name) for name in ("kind", "url", "name", "app")} if wrong else {}
     columns: list[Column[Delivery]] = _delivery_columns(ask, targets)
     return ask.page(
@@ -127,6 +132,7 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         status=422 if wrong else 200,
         apps=apps_,
         targets=targets,
+        warnings={target.id: words for target, words in zip(targets, refused, strict=True) if words},
         deliveries=Table.of(ask, columns, sent, name="sent"),
         names={app.id: app.name for app in apps_},
         added=added,
@@ -134,6 +140,18 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         again=again,
         takes_mail=ask.room.takes_mail,
     )
+
+
+async def _refusal(ask: Ask, target: Target) -> str:
+    """Why nothing can arrive at a target; empty where it can, or that takes too long to be found out."""
+    if target.kind == "mail" and not ask.room.takes_mail:
+        return ask.text("这台服务不发邮件", "No mail is sent here")
+    if target.kind != "webhook":
+        return ""
+    with suppress(TimeoutError):
+        refusal = await asyncio.wait_for(ask.room.fetcher.refusal(target.address.url), _LOOK_SECONDS)
+        return ask.text(*why_not_sent(refusal))
+    return ""
 
 
 def _delivery_columns(ask: Ask, targets: list[Target]) -> list[Column[Delivery]]:
