@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
@@ -19,10 +19,13 @@ from ziyan.fetch import Fetcher
 from ziyan.metering import apps, inbox, invoices, papers, selling
 from ziyan.metering.catalogue import TRIAL_ITEM
 from ziyan.metering.credentials import credentials
+from ziyan.metering.desk import Desk
 from ziyan.metering.invoices import Wanted
 from ziyan.metering.ledger import check
+from ziyan.metering.notices import send_test_in
 from ziyan.metering.packages import grant, list_packages
 from ziyan.metering.store import audit, schema
+from ziyan.metering.store.notices import Delivery, deliveries_page
 from ziyan.metering.store.slices import Asked
 from ziyan.metering.usage import totals
 from ziyan.web import signing_in
@@ -32,6 +35,8 @@ from ziyan.web.rooms import Room
 __all__ = ["service", "service_with"]
 
 NAMES = iter(f"company{number}@example.com" for number in range(1000))
+#: The first day of 2100.
+FAR = 4_102_444_800_000
 EVIL = "<script>alert(1)</script>"
 
 
@@ -298,6 +303,54 @@ def test_a_target_that_nothing_can_arrive_at_is_warned_of(service: Service, monk
     assert "现在发不到这里：这台服务不发邮件。" in buyer.ask("/console/notices").plain
 
 
+def deliveries_of(service: Service, account_id: str) -> list[Delivery]:
+    return service.store.transact(lambda connection: deliveries_page(connection, Asked(), account_id)).items
+
+
+def test_how_a_notice_fares_is_shown_and_what_was_given_up_is_sent_again(service: Service) -> None:
+    shop = furnished(service.store, next(NAMES))
+    buyer, account_id, store = signed_in(service, shop.login.name), shop.login.account_id or "", service.store
+    about = {"url": "https://hooks.example/x", "name": "告警", "app_id": shop.apps[1].id}
+    target = operator(store).do(lambda desk: inbox.add_target(desk, account_id, "webhook", **about))
+
+    def send(desk: Desk) -> None:
+        """Have it wait for long: the service sends what is due."""
+        send_test_in(desk.connection, account_id, target.id)
+        mine = schema.outbox.c.target_id == target.id
+        desk.connection.execute(update(schema.outbox).where(mine).values(next_at=FAR))
+
+    operator(store).do(send)
+    sent = deliveries_of(service, account_id)[0]
+    page = buyer.ask("/console/notices").plain
+    assert "在路上" in page
+    assert "测试 · 手机端 告警" in page
+    assert "这是发往“告警”的一条测试" in buyer.ask("/console/inbox").plain
+
+    def fares(**changed: object) -> None:
+        outbox = schema.outbox
+        change = update(outbox).where(outbox.c.id == sent.id).values(**changed)
+        store.transact(lambda connection: connection.execute(change), write=True)
+
+    fares(attempts=2, error="status 503", next_at=FAR)
+    page = buyer.ask("/console/notices").plain
+    assert "没送到，会再试 对方回答的状态码是 503 2 2100-01-01 08:00" in page
+    path = f"/console/notices/deliveries/{sent.id}/retry"
+    assert path not in buyer.ask("/console/notices").text
+    early = buyer.send("/console/notices", path)
+    assert (early.status, "只有已放弃的通知才能重发" in early.plain) == (409, True)
+    fares(attempts=12, state="failed")
+    assert f'action="{path}"' in buyer.ask("/console/notices").text
+    assert buyer.send("/console/notices", path).status == 303
+    assert "已重新发往“告警”" in buyer.ask("/console/notices").plain
+    assert (deliveries_of(service, account_id)[0].state, deliveries_of(service, account_id)[0].attempts) == (
+        "waiting",
+        0,
+    )
+    fares(attempts=12, state="failed")
+    operator(store).do(lambda desk: inbox.remove_target(desk, account_id, target.id))
+    assert path not in buyer.ask("/console/notices").text
+
+
 def test_thresholds_are_the_apps_own(service: Service, shop: Shop, buyer: Client) -> None:
     path = f"/console/notices/apps/{shop.apps[0].id}"
     assert buyer.send("/console/notices", path, percents="30，10%, 0", days="14,3").status == 303
@@ -354,8 +407,10 @@ def ids_of(service: Service, shop: Shop) -> dict[str, str]:
     target = operator(store).do(
         lambda desk: inbox.add_target(desk, account_id, "webhook", "https://hooks.example/other", name="theirs")
     )
+    operator(store).do(lambda desk: send_test_in(desk.connection, account_id, target.id))
     key = credentials(store, shop.apps[0].id)[0]
     return {
+        "delivery_id": deliveries_of(service, account_id)[0].id,
         "app_id": shop.apps[0].id,
         "key_id": key.id,
         "order_id": shop.orders[1].id,

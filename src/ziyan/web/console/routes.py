@@ -39,6 +39,11 @@ def console_routes(room: Room) -> list[BaseRoute]:
         route(f"{messages.NOTICES}/targets", change=messages.add_target),
         route(f"{target}/test", change=messages.test_target),
         route(f"{target}/remove", change=messages.remove_target),
+        route(
+            f"{messages.NOTICES}/deliveries/{{delivery_id}}/retry",
+            change=messages.retry_delivery,
+            back=messages.show_notices,
+        ),
         route(f"{messages.NOTICES}/apps/{{app_id}}", change=messages.change_thresholds),
         route(papers.STATEMENTS, papers.show_statements),
         route(f"{papers.STATEMENTS}/months/{{month}}/{{kind}}", papers.month_file),
