@@ -470,6 +470,15 @@ def test_a_page_that_answers_a_form_leads_to_the_page_that_sent_it(
         assert re.findall(r'href="([^"]*)" lang="en"', answer.text) == [leads]
 
 
+def test_who_issues_an_invoice_is_told_to_mail_it(service: Service, things: Things, wang: Client) -> None:
+    desk, path = operator(service.store), "/admin/invoices/"
+    wanted = Wanted("normal", "某人", 100, email="li@example.com")
+    asked = desk.do(lambda at: papers.request_invoice(at, things.account_id, wanted))
+    assert "发到邮箱 li@example.com ：字眼不会发送，请自己发一份。" in wang.ask(f"{path}{asked.id}").plain
+    assert "Ziyan does not send it" in wang.ask(f"{path}{asked.id}?lang=en").plain
+    assert "字眼不会发送" not in wang.ask(f"{path}{things.invoice_id}").plain
+
+
 def test_an_invoice_is_issued_with_its_pdf_or_not_at_all(service: Service, things: Things, wang: Client) -> None:
     path, store = things.path("/admin/invoices/{invoice_id}"), service.store
     found = lambda: next(each for each in invoices.list_invoices(store) if each.id == things.invoice_id)  # noqa: E731

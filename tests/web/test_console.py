@@ -377,6 +377,7 @@ def test_statements_are_files(shop: Shop, buyer: Client) -> None:
 
 def test_an_invoice_is_asked_for_over_what_was_paid(shop: Shop, buyer: Client) -> None:
     assert "¥10.00" in buyer.ask("/console/invoices").plain
+    assert "收票邮箱（由服务方发送，可不填）" in buyer.ask("/console/invoices").plain
     wanted = {"kind": "normal", "title": COMPANY, "order": shop.orders[0].id}
     for changed, words in (
         ({"amount": "x"}, "两位小数"), ({"amount": "1.001"}, "两位小数"), ({"amount": "NaN"}, "两位小数"),

@@ -24,7 +24,7 @@ class Invoice:
         amount_fen: Over how much.
         registered: Of a special one: registered address and telephone.
         bank: Of a special one: bank and its account.
-        email: Where a copy is wanted; may be empty.
+        email: Where the operator is to mail a copy; may be empty.
         state: ``requested``, ``issued``, ``rejected`` or ``cancelled``.
         created_at: When it was asked for.
         decided_at: When it got another state than ``requested``.
