@@ -347,6 +347,22 @@ def test_a_call_that_was_held_after_its_caller_was_told_503_is_let_go_of(
     assert cost(service.post(FORM)) == (200, "1", "0")
 
 
+def test_a_database_that_is_away_when_a_key_is_looked_up_is_not_asked_what_is_left(
+    service_with: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = service_with(calls=1)
+
+    async def away(*_: object, **__: object) -> object:
+        raise StoreError("away")
+
+    with monkeypatch.context() as during:
+        during.setattr(answers, "begin", away)
+        during.setattr(packages, "remaining", away)
+        reply = keyed(service)
+    assert error_of(reply)[1] == "X503DB"
+    assert cost(keyed(service)) == (200, "1", "0")
+
+
 def test_what_a_hanging_database_must_still_let_go_of_is_not_waited_for(
     service_with: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -11,6 +11,7 @@ from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
 from tests.api.test_body_memory import wait_for
 from tests.api.wire import Connection, request
+from ziyan.api.accepting import MOST_TOLD
 from ziyan.api.address import Network
 from ziyan.api.crowd import Crowd
 from ziyan.settings import Settings
@@ -70,6 +71,49 @@ def test_one_too_many_over_tls(service_with: Callable[..., Service], certificate
             assert not answered(service, late)
 
 
+def test_who_does_not_greet_over_tls_is_counted_too(
+    service_with: Callable[..., Service], certificate: Certificate
+) -> None:
+    service = service_with(connections_address=1, tls_cert=str(certificate.file), tls_key=str(certificate.key))
+    with Connection(service.port) as silent:
+        with Connection(service.port, certificate.trusting()) as late:
+            assert not answered(service, late)
+        with Connection(service.port) as silent_too:
+            assert silent_too.rest() == b""
+        silent.reset()
+
+        def has_room() -> bool:
+            with Connection(service.port, certificate.trusting()) as again:
+                return answered(service, again)
+
+        wait_for(has_room)
+
+
+def test_who_does_not_greet_does_not_hold_up_the_end(
+    service_with: Callable[..., Service], certificate: Certificate
+) -> None:
+    service = service_with(tls_cert=str(certificate.file), tls_key=str(certificate.key))
+    with Connection(service.port) as silent, Connection(service.port, certificate.trusting()) as good:
+        assert answered(service, good)
+        service.ask_to_stop()
+        assert silent.rest() == b""
+
+
+def test_of_very_many_connections_too_many_few_are_told(service_with: Callable[..., Service]) -> None:
+    service = service_with(connections_address=1)
+    with ExitStack() as stack:
+        first = stack.enter_context(Connection(service.port))
+        assert answered(service, first)
+        crowd = [stack.enter_context(Connection(service.port)) for _ in range(3 * MOST_TOLD)]
+        told = 0
+        for each in crowd:
+            with suppress(ConnectionError):
+                each.send(b"GET / HTTP/1.1\r\n")
+                told += each.rest().startswith(b"HTTP/1.1 429 ")
+        assert 0 < told <= MOST_TOLD
+        assert answered(service, first), "those that are there go on"
+
+
 @pytest.mark.parametrize("settings", [{"connections_address": 0}, {"trusted_proxies": "127.0.0.1"}])
 def test_a_trusted_proxy_may_hold_any_number(service_with: Callable[..., Service], settings: dict[str, object]) -> None:
     service = service_with(**{"connections_address": 1, **settings})
@@ -84,7 +128,7 @@ def test_addresses_are_counted_apart_and_forgotten() -> None:
     with ExitStack() as stack:
 
         def joins(*peer: object) -> bool:
-            return stack.enter_context(crowd.joined(peer or None))
+            return not stack.enter_context(crowd.joined(peer or None))
 
         assert joins("192.0.2.1", 1)
         assert joins("192.0.2.2", 1)

@@ -323,6 +323,25 @@ FRAMES = {
 }
 
 
+#: The same, on stream 1, whose call has been answered: no event tells of them.
+LATE_FRAMES = {
+    "data": frame(0, b"x", stream=1),
+    "reset": frame(3, bytes(4), stream=1),
+    "room": frame(8, (1).to_bytes(4, "big"), stream=1),
+    "another host's address": frame(10, b"\0\0x", stream=1),
+}
+
+
+@pytest.mark.parametrize("kind", LATE_FRAMES)
+def test_a_client_that_sends_frames_on_a_stream_that_has_ended_is_sent_away(service: Service, kind: str) -> None:
+    with Http2(service.port) as client:
+        assert_666(client.answer(client.post(b"img=", appcode(service))))
+        with suppress(ConnectionError):
+            client.socket.sendall(LATE_FRAMES[kind] * 20 * MAX_FRAMES)
+        client.wait_for_end()
+    assert service.post(b"ver=7").status == 666
+
+
 @pytest.mark.parametrize("kind", FRAMES)
 def test_a_client_that_sends_nothing_but_frames_is_sent_away(
     service: Service, kind: str, caplog: pytest.LogCaptureFixture

@@ -318,16 +318,9 @@ def test_a_client_that_hangs_up_is_logged_once(
 
 
 def test_logging_goes_to_standard_error_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    try:
-        configure_logging("warning")
-        logging.getLogger("ziyan.anything").info("not this")
-        logging.getLogger("another").warning("line\nbreak %s", "字", extra={"fields": {"n": 1}})
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-        logging.getLogger("ziyan").setLevel(logging.NOTSET)
+    configure_logging("warning")
+    logging.getLogger("ziyan.anything").info("not this")
+    logging.getLogger("another").warning("line\nbreak %s", "字", extra={"fields": {"n": 1}})
     (line,) = capsys.readouterr().err.splitlines()
     written = json.loads(line)
     assert (written["event"], written["level"], written["n"]) == ("line\nbreak 字", "warning", 1)

@@ -9,13 +9,14 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, delete, insert
 
 from tests.desk import operator
 from ziyan.metering import apps
 from ziyan.metering.store import Store, schema, searches
-from ziyan.metering.store.apps import App
+from ziyan.metering.store.apps import Account, App, add_account
 from ziyan.metering.store.listings import (
+    Customer,
     customers_listing,
     failures_listing,
     invoices_listing,
@@ -167,3 +168,27 @@ def test_what_is_written_of_a_moment_is_as_long_as_it_says(text: str, first: tup
 @pytest.mark.parametrize("text", ["", "24", "2026-13", "2026-02-30", "2026-11-24 25:00", "yesterday", "99999"])
 def test_what_is_no_moment_is_none(text: str) -> None:
     assert span_of(text, SHANGHAI) is None
+
+
+@pytest.mark.parametrize("text", ["9999", "9999-12", "9999-12-31"])
+def test_what_is_the_last_moment_of_all_is_looked_for_as_anything_else(store: Store, text: str) -> None:
+    assert span_of(text, SHANGHAI) is None
+    wanted = replace(WANTED, text=text)
+    assert store.transact(lambda connection: searches.page(connection, orders_listing(), wanted)).number == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("ÉCOLE_5%", True), ("école_5%/", True), ("École", True), ("übung", True), ("ÜBUNG", True), ("écoleX5", False)],
+)
+def test_names_are_found_in_capital_and_in_small_letters(store: Store, text: str, fits: bool) -> None:
+    name, wanted = "ÉCOLE_5%/ Übung", replace(WANTED, text=text)
+    account = Account(uuid4().hex, name, FIRST)
+
+    def look(connection: Connection) -> list[Customer]:
+        add_account(connection, account)
+        found = searches.page(connection, customers_listing(0, FIRST), wanted).rows
+        connection.execute(delete(schema.accounts).where(schema.accounts.c.id == account.id))  # others count them
+        return found
+
+    assert [each.account for each in store.transact(look, write=True)] == [account] * fits

@@ -145,7 +145,15 @@ def test_every_refusal_is_explained(
 
 def readers_of(service: Service) -> list[psutil.Process]:
     family = psutil.Process(service.process.pid).children(recursive=True)
-    return [process for process in family if "spawn_main" in " ".join(process.cmdline())]
+    return [process for process in family if "spawn_main" in " ".join(command_of(process))]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """Nothing of one that has just ended."""
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
 
 
 def gauge(service: Service, name: str) -> float:

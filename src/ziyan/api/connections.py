@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -21,9 +20,9 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import h11
+from h2.frame_buffer import FrameBuffer
 from hypercorn.asyncio.task_group import TaskGroup, _handle
 from hypercorn.asyncio.tcp_server import TCPServer
-from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
@@ -33,12 +32,12 @@ from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
+from hyperframe.frame import Frame
 from priority.priority import MissingStreamError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
-from ziyan.api.crowd import Crowd
 from ziyan.api.headers import CUT, TAKEN, TASTED, new_request_id, raw_headers
 from ziyan.api.refusals import INVALID_BODY, THROTTLED
 
@@ -51,8 +50,8 @@ HALF_CLOSED_SECONDS: Final = 10.0
 MAX_RESETS: Final = 200
 _logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
-_TLS_SECONDS: Final = 10.0
-_REFUSED_SECONDS: Final = 0.5  # for a request that is refused to come
+#: For a request that is refused to come.
+REFUSED_SECONDS: Final = 0.5
 #: Of HTTP/2's bytes so many are looked at before other connections have their turn: some 900 of the shortest frames.
 _TURN_BYTES: Final = 8 << 10
 #: Frames other than requests, bodies and resets that one connection may send: so many at once, then so many a second,
@@ -62,51 +61,6 @@ _FRAMES_PER_SECOND: Final = 100
 _FRAMES_PER_ANSWER: Final = 4
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SCHEME_AND_HOST: Final = re.compile(rb"(?i)https?://[^/?#]*")
-
-
-async def serve_connections(
-    app: AppWrapper,
-    listener: Any,
-    config: Config,
-    tls: ssl.SSLContext | None,
-    stop: Callable[[], Any],
-    crowd: Crowd,
-) -> None:
-    """Serve on a listening socket until ``stop`` returns, and then until every connection has ended.
-
-    Calls that were accepted are finished; connections without one are closed.  Cancelling it cuts them all.
-    """
-    context = WorkerContext(None)
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        with crowd.joined(writer.get_extra_info("peername")) as welcome:
-            connection = Connection(app, asyncio.get_running_loop(), config, context, cast("Any", {}), reader, writer)
-            await (connection if welcome else connection.refuse())
-
-    seconds = _TLS_SECONDS if tls else None
-    server = await asyncio.start_server(
-        connected,
-        sock=listener,
-        backlog=config.backlog,
-        ssl=tls,
-        ssl_handshake_timeout=seconds,
-        ssl_shutdown_timeout=seconds,
-    )
-    try:
-        await stop()
-        await context.terminated.set()
-        server.close()
-        while tasks:
-            await asyncio.wait(tasks)
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def closing_ambiguous(app: ASGIApp) -> ASGIApp:
@@ -182,7 +136,7 @@ class Connection(TCPServer):
         """Say that its address holds too many, and end it; in HTTP/1, for what it speaks it has not said."""
         with suppress(OSError, TimeoutError):
             # What has come already is taken in first: to end a connection with bytes unread destroys the answer.
-            await asyncio.wait_for(self.reader.read(_RECEIVE_BYTES), _REFUSED_SECONDS)
+            await asyncio.wait_for(self.reader.read(_RECEIVE_BYTES), REFUSED_SECONDS)
             headers = [*raw_headers(gateway_answer(THROTTLED), new_request_id(), "1.1"), (b"Connection", b"close")]
             lines = [b"HTTP/1.1 %d " % THROTTLED.status, *(b"%s: %s" % header for header in headers), b"", b""]
             self.writer.write(b"\r\n".join(lines))
@@ -356,6 +310,7 @@ class _H2(H2Protocol):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.streams = _Streams()
+        self.connection.incoming_buffer = self._seen = _Frames(server=True)
         self._resets = 0
         self._frames, self._counted = float(MAX_FRAMES), time.monotonic()
         self._states: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # of requests, by what is to be sent
@@ -383,15 +338,19 @@ class _H2(H2Protocol):
         return self._resets > MAX_RESETS or self._frames < 0
 
     def _count(self, events: list[h2.events.Event]) -> None:
-        """Count what a client sends besides its calls; it costs as much, and there is no end to it."""
+        """Count what a client sends besides its calls; it costs as much, and there is no end to it.
+
+        Frames are counted as they come: of many, such as those on streams that have ended, no event tells.
+        """
         now = time.monotonic()
         self._frames += min((now - self._counted) * _FRAMES_PER_SECOND, max(0.0, MAX_FRAMES - self._frames))
         self._counted = now
+        self._frames -= self._seen.take()
         for event in events:
             if isinstance(event, h2.events.RequestReceived):
-                self._frames += _FRAMES_PER_ANSWER
-            elif not (isinstance(event, _OF_CALLS) or (isinstance(event, h2.events.DataReceived) and event.data)):
-                self._frames -= 1
+                self._frames += 1 + _FRAMES_PER_ANSWER
+            elif isinstance(event, _OF_CALLS) or (isinstance(event, h2.events.DataReceived) and event.data):
+                self._frames += 1
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         self._count(events)
@@ -479,8 +438,24 @@ class _H2(H2Protocol):
             await self._forget(stream_id)
 
 
-#: Events of frames that calls are made of, or that are counted apart.
-_OF_CALLS: Final = (h2.events.StreamEnded, h2.events.StreamReset, h2.events.TrailersReceived)
+#: Events of frames that calls are made of, or that are counted apart; each is of one frame.
+_OF_CALLS: Final = (h2.events.StreamReset, h2.events.TrailersReceived)
+
+
+class _Frames(FrameBuffer):
+    """Cuts what comes into frames, and counts them."""
+
+    _count = 0
+
+    def __next__(self) -> Frame:
+        frame = super().__next__()
+        self._count += 1
+        return frame
+
+    def take(self) -> int:
+        """How many there were since somebody last asked."""
+        count, self._count = self._count, 0
+        return count
 
 
 class _Streams(dict[int, Any]):

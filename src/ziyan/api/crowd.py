@@ -28,8 +28,8 @@ class Crowd:
         return cls(settings.connections_address, settings.proxy_networks)
 
     @contextmanager
-    def joined(self, peer: Any) -> Iterator[bool]:
-        """Hold one more for whoever is at the other end during the block; false where that is one too many.
+    def joined(self, peer: Any) -> Iterator[int]:
+        """Hold one more for whoever is at the other end during the block; how many too many that are, 0 for none.
 
         Args:
             peer: The far end's address and port; None where it has gone already.
@@ -37,7 +37,7 @@ class Crowd:
         block = self._block(peer)
         self._held[block] += 1
         try:
-            yield not block or not self._most or self._held[block] <= self._most
+            yield max(0, self._held[block] - self._most) if block and self._most else 0
         finally:
             self._held[block] -= 1
             if not self._held[block]:

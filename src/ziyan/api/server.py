@@ -22,9 +22,10 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 
 import ziyan
+from ziyan.api.accepting import serve_connections
 from ziyan.api.app import create_app
 from ziyan.api.body import MAX_BODY_BYTES
-from ziyan.api.connections import closing_ambiguous, serve_connections
+from ziyan.api.connections import closing_ambiguous
 from ziyan.api.crowd import Crowd
 from ziyan.api.logs import configure_logging
 from ziyan.api.tls import tls_context

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, String, and_, cas
 
 T = TypeVar("T")
 _NUMBER: Final = re.compile(r"[¥]?([0-9][0-9,]{0,15})(?:\.([0-9]{1,2}))?")
+_LIKE: Final = re.compile(r"[%_/]")  # of a meaning of their own in SQL's patterns
 #: How moments are written, and how long what is written lasts, in days; a month and a year end where the next begins.
 _WRITTEN: Final = (("%Y-%m-%d %H:%M", 0), ("%Y-%m-%d", 1), ("%Y-%m", 31), ("%Y", 366))
 _MINUTE_MS: Final = 60_000
@@ -124,7 +125,9 @@ def _searched(listing: Listing[Any], wanted: Search) -> Select[*tuple[Any, ...]]
 def _contains(name: str, each: Field, text: str, wanted: Search) -> ColumnElement[bool]:
     column = each.column
     if each.kind == "text":
-        return func.lower(column).contains(text.lower(), autoescape=True)
+        # Small letters as the database has them: SQLite knows those of ASCII alone, hence all three spellings.
+        spellings = (_LIKE.sub(r"/\g<0>", spelling) for spelling in {text, text.lower(), text.upper()})
+        return or_(*(func.lower(column).contains(func.lower(each), escape="/") for each in spellings))
     if each.kind == "word":
         return column.in_(wanted.words.get(name, ()))
     if each.kind == "moment":
@@ -144,12 +147,12 @@ def span_of(text: str, zone: tzinfo) -> tuple[int, int] | None:
     for written, days in _WRITTEN:
         try:
             first = datetime.strptime(text, written).replace(tzinfo=zone)
-        except ValueError:
+            last = first + timedelta(days=days)
+        except (ValueError, OverflowError):  # it is none, or the last that there is, after which none begins
             continue
         start = _milliseconds(first)
         if not days:
             return start, start + _MINUTE_MS
-        last = first + timedelta(days=days)
         if days > 1:  # into the next month or year, whose first day it is
             last = last.replace(day=1) if written == "%Y-%m" else last.replace(month=1, day=1)
         return start, _milliseconds(last)
