@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
+from tests.desk import operator
 from tests.metering.calls import event, reserve, settle
 from ziyan.errors import ConflictError, NotFoundError, QuotaError
-from ziyan.metering import ledger
+from ziyan.metering import apps, ledger
 from ziyan.metering.catalogue import DEFAULT, TRIAL_ITEM, Item, ensure_catalogue, list_items, put_item, retire_item
 from ziyan.metering.credentials import register_app
 from ziyan.metering.orders import (
@@ -21,6 +23,7 @@ from ziyan.metering.orders import (
 )
 from ziyan.metering.packages import list_packages
 from ziyan.metering.store import Store
+from ziyan.metering.store import apps as app_table
 from ziyan.metering.store import packages as table
 from ziyan.settings import Settings
 
@@ -123,6 +126,32 @@ def test_what_is_not_there_cannot_be_ordered_or_paid(store: Store, app_id: str) 
     with pytest.raises(NotFoundError):
         mark_paid(store, "nothing")
     assert get_order(store, "nothing") is None
+
+
+def test_what_is_free_is_had_once_by_an_account(store: Store, app_id: str) -> None:
+    account_id = store.transact(lambda connection: app_table.all_apps(connection))[0].account_id
+    person = operator(store)
+    second = person.do(lambda desk: apps.create_app(desk, "second", account_id=account_id)).id
+    foreign = register_app(store, "foreign").app.id
+
+    def try_it(app: str) -> Order | None:
+        with suppress(ConflictError):
+            return place_order(store, app, TRIAL_ITEM.id)
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        placed = [each for each in pool.map(try_it, [app_id, second] * 8) if each]
+    assert len(placed) == 1
+    with pytest.raises(ConflictError, match="free: an account has it once"):
+        place_order(store, second, TRIAL_ITEM.id)
+    assert try_it(foreign)
+    cancel_order(store, placed[0].id)
+    (again,) = [each for each in (try_it(second), try_it(app_id)) if each]
+    mark_paid(store, again.id)
+    refund_order(store, again.id, fen=0)
+    assert try_it(app_id) is None
+    put_item(store, replace(TRIAL_ITEM, price_fen=1))
+    assert place_order(store, app_id, TRIAL_ITEM.id) != place_order(store, app_id, TRIAL_ITEM.id)
 
 
 def test_orders_are_listed_newest_first_and_by_account(store: Store, app_id: str) -> None:

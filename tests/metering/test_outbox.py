@@ -401,7 +401,7 @@ async def test_mail_is_whole_and_the_same_at_every_attempt(store: Store, sink: H
     first, second = mails.mails
     assert (first["From"], first["To"], first["Subject"]) == ("ziyan@example.org", "me@example.com", "【字眼】测试通知")
     assert first["Auto-Submitted"] == "auto-generated"
-    assert "“财务”可以收到字眼的通知。" in first.get_content()
+    assert "这是发往“财务”的一条测试：" in first.get_content()
     assert first["Message-ID"].endswith("@example.org>")
     assert first.as_bytes() == second.as_bytes()
 
@@ -473,8 +473,8 @@ async def test_a_robot_says_it_in_its_group(store: Store, app: App, sink: HttpSi
     assert request.path.rstrip("/?").endswith(ROBOTS[name][-16:])
     shown = json.dumps(json.loads(request.body), ensure_ascii=False)
     assert "【字眼】测试通知" in shown
-    assert "“群”可以收到字眼的通知。" in shown
-    assert "gets Ziyan's notices" in shown
+    assert "这是发往“群”的一条测试：" in shown
+    assert "This is a test of “群”" in shown
 
 
 @pytest.mark.usefixtures("robots")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 
 import openpyxl
 import pytest
@@ -45,10 +46,8 @@ def call(store: Store, app_id: str, clock: Clock) -> str | None:
 
 
 def buy(store: Store, app_id: str, calls: int, months: int, fen: int, *, reference: str = "") -> orders.Order:
-    put_item(store, Item(f"c{calls}-{months}-{fen}", f"{calls} 次", calls, months, fen))
-    return orders.mark_paid(
-        store, orders.place_order(store, app_id, f"c{calls}-{months}-{fen}").id, reference=reference
-    )
+    item = put_item(store, Item(uuid4().hex, f"{calls} 次", calls, months, fen))  # a free one is had once
+    return orders.mark_paid(store, orders.place_order(store, app_id, item.id).id, reference=reference)
 
 
 # --- random histories -----------------------------------------------------------------------------------------

@@ -9,17 +9,23 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from tests.api.conftest import Service, service, service_with
 from tests.desk import operator
 from tests.people import Client, Page, buyer_login, fresh
 from tests.web.shop import COMPANY, Shop, furnished
-from ziyan.metering import apps, inbox
+from ziyan.fetch import Fetcher
+from ziyan.metering import apps, inbox, invoices, papers, selling
+from ziyan.metering.catalogue import TRIAL_ITEM
 from ziyan.metering.credentials import credentials
+from ziyan.metering.desk import Desk
+from ziyan.metering.invoices import Wanted
 from ziyan.metering.ledger import check
+from ziyan.metering.notices import send_test_in
 from ziyan.metering.packages import grant, list_packages
 from ziyan.metering.store import audit, schema
+from ziyan.metering.store.notices import Delivery, deliveries_page
 from ziyan.metering.store.slices import Asked
 from ziyan.metering.usage import totals
 from ziyan.web import signing_in
@@ -29,6 +35,8 @@ from ziyan.web.rooms import Room
 __all__ = ["service", "service_with"]
 
 NAMES = iter(f"company{number}@example.com" for number in range(1000))
+#: The first day of 2100.
+FAR = 4_102_444_800_000
 EVIL = "<script>alert(1)</script>"
 
 
@@ -219,6 +227,27 @@ def test_an_order_is_placed_and_cancelled(service: Service, shop: Shop, buyer: C
     assert len(rows(buyer.ask("/console/packages?csv=1"))) == 3
 
 
+def test_what_is_free_is_not_to_be_paid_and_had_once(service: Service) -> None:
+    shop = furnished(service.store, next(NAMES))
+    buyer = signed_in(service, shop.login.name)
+    assert "免费，不用付款；每个账户只能领一次" in buyer.ask("/console/orders").plain
+    wanted = {"app": shop.apps[1].id, "item": TRIAL_ITEM.id}
+    path = buyer.send("/console/orders", "/console/orders", **wanted).headers["location"]
+    page = buyer.ask(path).plain
+    assert "不用付款，由运营人员确认" in page
+    assert "这个套餐免费，不用付款" in page
+    assert "怎么付款" not in page
+    refused = buyer.send("/console/orders", "/console/orders", **wanted)
+    assert (refused.status, "免费套餐每个账户只能领一次" in refused.plain) == (409, True)
+    assert refused.text.count('<details class="ask-once" open>') == 1
+    order_id = path.partition("?")[0].rpartition("/")[2]
+    operator(service.store).do(lambda desk: selling.pay_order(desk, order_id))
+    assert "申请发票" not in buyer.ask(path).plain
+    page = buyer.ask("/console/invoices").text
+    assert order_id not in page
+    assert shop.orders[0].id in page
+
+
 # --- notices --------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +279,78 @@ def test_notices_are_read_and_sent_elsewhere(service: Service, shop: Shop, buyer
     assert "还没有发出过" not in buyer.ask("/console/notices").plain
 
 
+def test_a_target_that_nothing_can_arrive_at_is_warned_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = buyer_login(service.store, next(NAMES))
+    buyer, account_id = signed_in(service, login.name), login.account_id or ""
+    add = "/console/notices/targets"
+    page = buyer.send("/console/notices", add, kind="webhook", url="http://10.0.0.1/hook", name="inside")
+    assert page.status == 200
+    assert "现在发不到这里：这个地址是内部网络，不允许访问。" in page.plain
+    robot = "https://open.feishu.cn/open-apis/bot/v2/hook/0123456789abcdef"
+    buyer.send("/console/notices", add, kind="robot", url=robot, name="group")
+    buyer.send("/console/notices", add, kind="webhook", url="http://93.184.216.34/hook", name="outside")
+    page = buyer.ask("/console/notices?lang=en")
+    assert page.plain.count("Nothing arrives there as things are") == 1
+    assert "The address leads into a private network." in page.plain
+
+    async def never(_: Fetcher, __: str) -> str:
+        raise TimeoutError
+
+    monkeypatch.setattr(Fetcher, "refusal", never)
+    assert "现在发不到这里" not in buyer.ask("/console/notices").plain
+    person = operator(service.store)
+    person.do(lambda desk: inbox.add_target(desk, account_id, "mail", "li@example.com", name="mail"))
+    assert "现在发不到这里：这台服务不发邮件。" in buyer.ask("/console/notices").plain
+
+
+def deliveries_of(service: Service, account_id: str) -> list[Delivery]:
+    return service.store.transact(lambda connection: deliveries_page(connection, Asked(), account_id)).items
+
+
+def test_how_a_notice_fares_is_shown_and_what_was_given_up_is_sent_again(service: Service) -> None:
+    shop = furnished(service.store, next(NAMES))
+    buyer, account_id, store = signed_in(service, shop.login.name), shop.login.account_id or "", service.store
+    about = {"url": "https://hooks.example/x", "name": "告警", "app_id": shop.apps[1].id}
+    target = operator(store).do(lambda desk: inbox.add_target(desk, account_id, "webhook", **about))
+
+    def send(desk: Desk) -> None:
+        """Have it wait for long: the service sends what is due."""
+        send_test_in(desk.connection, account_id, target.id)
+        mine = schema.outbox.c.target_id == target.id
+        desk.connection.execute(update(schema.outbox).where(mine).values(next_at=FAR))
+
+    operator(store).do(send)
+    sent = deliveries_of(service, account_id)[0]
+    page = buyer.ask("/console/notices").plain
+    assert "在路上" in page
+    assert "测试 · 手机端 告警" in page
+    assert "这是发往“告警”的一条测试" in buyer.ask("/console/inbox").plain
+
+    def fares(**changed: object) -> None:
+        outbox = schema.outbox
+        change = update(outbox).where(outbox.c.id == sent.id).values(**changed)
+        store.transact(lambda connection: connection.execute(change), write=True)
+
+    fares(attempts=2, error="status 503", next_at=FAR)
+    page = buyer.ask("/console/notices").plain
+    assert "没送到，会再试 对方回答的状态码是 503 2 2100-01-01 08:00" in page
+    path = f"/console/notices/deliveries/{sent.id}/retry"
+    assert path not in buyer.ask("/console/notices").text
+    early = buyer.send("/console/notices", path)
+    assert (early.status, "只有已放弃的通知才能重发" in early.plain) == (409, True)
+    fares(attempts=12, state="failed")
+    assert f'action="{path}"' in buyer.ask("/console/notices").text
+    assert buyer.send("/console/notices", path).status == 303
+    assert "已重新发往“告警”" in buyer.ask("/console/notices").plain
+    assert (deliveries_of(service, account_id)[0].state, deliveries_of(service, account_id)[0].attempts) == (
+        "waiting",
+        0,
+    )
+    fares(attempts=12, state="failed")
+    operator(store).do(lambda desk: inbox.remove_target(desk, account_id, target.id))
+    assert path not in buyer.ask("/console/notices").text
+
+
 def test_thresholds_are_the_apps_own(service: Service, shop: Shop, buyer: Client) -> None:
     path = f"/console/notices/apps/{shop.apps[0].id}"
     assert buyer.send("/console/notices", path, percents="30，10%, 0", days="14,3").status == 303
@@ -276,6 +377,7 @@ def test_statements_are_files(shop: Shop, buyer: Client) -> None:
 
 def test_an_invoice_is_asked_for_over_what_was_paid(shop: Shop, buyer: Client) -> None:
     assert "¥10.00" in buyer.ask("/console/invoices").plain
+    assert "收票邮箱（由服务方发送，可不填）" in buyer.ask("/console/invoices").plain
     wanted = {"kind": "normal", "title": COMPANY, "order": shop.orders[0].id}
     for changed, words in (
         ({"amount": "x"}, "两位小数"), ({"amount": "1.001"}, "两位小数"), ({"amount": "NaN"}, "两位小数"),
@@ -306,8 +408,10 @@ def ids_of(service: Service, shop: Shop) -> dict[str, str]:
     target = operator(store).do(
         lambda desk: inbox.add_target(desk, account_id, "webhook", "https://hooks.example/other", name="theirs")
     )
+    operator(store).do(lambda desk: send_test_in(desk.connection, account_id, target.id))
     key = credentials(store, shop.apps[0].id)[0]
     return {
+        "delivery_id": deliveries_of(service, account_id)[0].id,
         "app_id": shop.apps[0].id,
         "key_id": key.id,
         "order_id": shop.orders[1].id,
@@ -406,3 +510,16 @@ def test_the_amount_of_an_invoice_is_that_of_the_order_it_is_for(service: Servic
     of_order = offered.findall(buyer.ask(f"/console/invoices?order={shop.orders[0].id}").text)
     assert left == offered.findall(buyer.ask("/console/invoices?order=nothing").text)
     assert float(of_order[0]) <= float(left[0])
+
+
+def test_nothing_left_to_be_invoiced_is_explained(service: Service) -> None:
+    shop = furnished(service.store, next(NAMES))
+    person, account_id = operator(service.store), shop.login.account_id or ""
+    buyer = signed_in(service, shop.login.name)
+    left = invoices.invoiceable_fen(service.store, account_id)
+    person.do(lambda desk: papers.request_invoice(desk, account_id, Wanted("normal", "某人", left)))
+    assert "都已开票、在申请中" in buyer.ask("/console/invoices").plain
+    person.do(lambda desk: selling.refund_order(desk, shop.orders[0].id, fen=shop.orders[0].price_fen))
+    page = buyer.ask("/console/invoices").plain
+    assert "可开票金额： ¥0.00 退款之后，已开票和申请中的金额比实付多 ¥50.00" in page
+    assert "over more than was paid, by ¥50.00" in buyer.ask("/console/invoices?lang=en").plain

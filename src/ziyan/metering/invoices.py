@@ -55,7 +55,7 @@ class Wanted:
         order_id: For which order; None for anything that was paid.
         registered: A special one needs it: registered address and telephone.
         bank: A special one needs it: bank and its account.
-        email: Where a copy is wanted.
+        email: Where the operator is to mail a copy.
     """
 
     kind: Literal["normal", "special"]

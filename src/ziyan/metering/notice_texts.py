@@ -31,9 +31,9 @@ _TEXTS: Final = {
     ),
     "test": (
         "【字眼】测试通知",
-        "“{target}”可以收到字眼的通知。",
+        "这是发往“{target}”的一条测试：在那里看到它，就说明通知能送到。",
         "Ziyan: a test",
-        "“{target}” gets Ziyan's notices.",
+        "This is a test of “{target}”. Whoever reads it there gets notices there.",
     ),
 }
 

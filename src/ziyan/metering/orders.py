@@ -22,7 +22,7 @@ def place_order(store: Store, app_id: str, item_id: str) -> Order:
 
     Raises:
         NotFoundError: There is no such app or item.
-        ConflictError: The item is not for sale any more.
+        ConflictError: The item is not for sale any more, or it is free and the account ordered it before.
     """
     return store.transact(lambda connection: place_order_in(connection, app_id, item_id), write=True)
 
@@ -34,6 +34,8 @@ def place_order_in(connection: Connection, app_id: str, item_id: str) -> Order:
         raise NotFoundError(f"There is no app {app_id}" if app is None else f"There is no item {item_id}")
     if item.retired_at is not None:
         raise ConflictError(f"The item {item_id} is not for sale any more")
+    if not item.price_fen and table.had_for_nothing(connection, app.account_id, item.id):
+        raise ConflictError(f"The item {item_id} is free: an account has it once, and this one ordered it already")
     order = Order(
         id=uuid4().hex,
         account_id=app.account_id,

@@ -7,6 +7,7 @@ from ziyan.metering import invoices
 from ziyan.metering.desk import Desk
 from ziyan.metering.invoices import Invoice, InvoiceFile, Wanted
 from ziyan.metering.store import invoices as table
+from ziyan.metering.store.sales import Order
 from ziyan.metering.views import InvoiceView
 
 
@@ -83,6 +84,20 @@ def attach_file(desk: Desk, invoice_id: str, name: str, pdf: bytes) -> Invoice:
     invoice = find_invoice(desk, invoice_id)
     invoices.attach_pdf_in(desk.connection, invoice_id, name, pdf)
     return _noted(desk, "invoice.attach", invoice, invoice)
+
+
+def standing_for(desk: Desk, order: Order) -> list[Invoice]:
+    """Requests and invoices over an order's money that a refund of the whole of it leaves, or left, without money.
+
+    A refund changes none of them: what was issued has to be voided outside, and what was not, rejected.
+    """
+    back = order.price_fen if order.state == "paid" else 0
+    return [
+        invoice
+        for order_id in (order.id, None)
+        if table.left_fen(desk.connection, order.account_id, order_id) < back
+        for invoice in table.standing(desk.connection, order.account_id, order_id)
+    ]
 
 
 def file_of(desk: Desk, invoice_id: str) -> InvoiceFile:

@@ -50,7 +50,7 @@ def place_order(desk: Desk, app_id: str, item_id: str) -> Order:
 
     Raises:
         NotFoundError: There is no such app or item.
-        ConflictError: The item is not for sale any more.
+        ConflictError: The item is not for sale any more, or it is free and the account ordered it before.
     """
     desk.app(app_id)
     order = orders.place_order_in(desk.connection, app_id, item_id)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -28,6 +28,7 @@ from ziyan.api.form import Form, parse_body
 from ziyan.api.rates import address_block
 from ziyan.api.refusals import ClientGoneError, GatewayRefusedError
 from ziyan.errors import ConflictError, InvalidRequestError, NotFoundError, SettingsError, StoreError, ZiyanError
+from ziyan.fetch import Fetcher
 from ziyan.metering.desk import Desk
 from ziyan.metering.logins import Role
 from ziyan.metering.store import Store
@@ -48,6 +49,38 @@ _SAID_COOKIE: Final = "ziyan_said"
 _MOST_SAID_CHARS: Final = 400
 
 
+class EntryError(InvalidRequestError):
+    """A field of a form does not hold what it must.
+
+    Attributes:
+        words: Which, and what it must be, in both languages.
+    """
+
+    def __init__(self, chinese: str, english: str) -> None:
+        """Say so."""
+        super().__init__(english)
+        self.words = chinese, english
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """What a form was refused for.
+
+    Attributes:
+        status: Of the answer.
+        words: Why, in both languages.
+    """
+
+    status: int
+    words: tuple[str, str]
+
+    @classmethod
+    def of(cls, error: ConflictError | InvalidRequestError) -> Wrong:
+        """As an error says it."""
+        words = error.words if isinstance(error, EntryError) else spoken(str(error))
+        return cls(409 if isinstance(error, ConflictError) else 422, words)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request of somebody who is signed in.
@@ -59,6 +92,7 @@ class Ask:
         room: Where.
         form: What was sent, if it is a form.
         said: What the change before this page came to.
+        wrong: Why the form was refused, where its page is shown again.
     """
 
     request: Request
@@ -67,6 +101,7 @@ class Ask:
     room: Room
     form: Form = field(default_factory=Form)
     said: str = ""
+    wrong: Wrong | None = None
 
     @property
     def store(self) -> Store:
@@ -92,6 +127,14 @@ class Ask:
     def secret(self, name: str) -> str:
         """A field of the form exactly as it was typed."""
         return self.form.fields.get(name, b"").decode("utf-8", "replace")
+
+    def typed(self, action: str, name: str, default: str = "") -> str:
+        """What a field of the form that goes to ``action`` begins with: what was typed there, if it was refused."""
+        return self.field(name) if self.refused(action) else default
+
+    def refused(self, action: str) -> bool:
+        """Whether this page is shown again because the form that goes to ``action`` was refused."""
+        return self.wrong is not None and self.request.url.path == action
 
     async def wrong_password(self, name: str) -> tuple[str, str] | None:
         """What to say where a field of the form is not the password of whoever is signed in."""
@@ -122,6 +165,7 @@ class Room:
     Attributes:
         takes_mail: Whether notices can go out by mail.
         confirm: Tries a password again before secrets are shown.
+        fetcher: Knows which webhooks may be called.
     """
 
     def __init__(
@@ -139,6 +183,7 @@ class Room:
         """
         self.takes_mail = bool(settings.mail_server)
         self.confirm = confirm
+        self.fetcher = Fetcher.from_settings(settings)
         self._proxies = settings.proxy_networks
         self._gate = gate
         self._renderer = renderer
@@ -146,10 +191,24 @@ class Room:
         self._role = role
 
     def route(
-        self, path: str, show: Handler | None = None, change: Handler | None = None, *, most: int = MOST_FORM_BYTES
+        self,
+        path: str,
+        show: Handler | None = None,
+        change: Handler | None = None,
+        *,
+        back: Handler | None = None,
+        most: int = MOST_FORM_BYTES,
     ) -> Route:
-        """Serve a path: ``show`` answers GET, ``change`` the form, of at most so many bytes."""
-        return Route(path, _Door(self, show, change, most))
+        """Serve a path.
+
+        Args:
+            path: It.
+            show: Answers GET.
+            change: Answers the form.
+            back: The page that the form is on: it is shown again, with what was typed, where the form is refused.
+            most: Bytes of the form.
+        """
+        return Route(path, _Door(self, show, change and _with_way_back(change, back), most))
 
     async def answer(
         self, scope: Scope, receive: Receive, show: Handler | None, change: Handler | None, most: int
@@ -187,11 +246,14 @@ class Room:
             ask.request,
             template,
             ask.visit,
-            status=status,
+            status=ask.wrong.status if ask.wrong else status,
             guest=ask.guest.login,
             home=HOMES[Role(ask.guest.login.role)],
             csrf=Markup('<input type="hidden" name="csrf" value="{}">').format(ask.guest.csrf),
             said=ask.said,
+            refusal=ask.wrong,
+            refused=ask.refused,
+            typed=ask.typed,
             **values,
         )
         if ask.said:
@@ -223,9 +285,9 @@ class Room:
             case NotFoundError():
                 status, words = 404, _NOTHING
             case ConflictError():
-                status, words = 409, (("没有办成", "That did not work"), spoken(str(error)))
+                status, words = 409, (_REFUSED, Wrong.of(error).words)
             case InvalidRequestError():
-                status, words = 422, (("没有办成", "That did not work"), spoken(str(error)))
+                status, words = 422, (_REFUSED, Wrong.of(error).words)
             case GatewayRefusedError():
                 status, words = error.row.status, _TOO_LARGE if error.row.status == 413 else _BROKEN
             case StoreError():
@@ -240,7 +302,23 @@ class Room:
         return self._trouble(Ask(request, here, guest, self), status, *words)
 
     def _trouble(self, ask: Ask, status: int, title: tuple[str, str], text: tuple[str, str]) -> Response:
-        return ask.page("trouble.html", status=status, words=(title, text))
+        came_from = ask.visit.path if ask.visit.path != ask.request.url.path else ""
+        query = urlencode(ask.visit.query) if came_from else ""
+        return ask.page("trouble.html", status=status, words=(title, text), back=f"{came_from}{query and '?'}{query}")
+
+
+def _with_way_back(change: Handler, back: Handler | None) -> Handler:
+    """A handler of a form, after whose refusal the form's page is shown again."""
+    if back is None:
+        return change
+
+    async def answer(ask: Ask) -> Response:
+        try:
+            return await change(ask)
+        except (ConflictError, InvalidRequestError) as error:
+            return await back(replace(ask, wrong=Wrong.of(error)))
+
+    return answer
 
 
 def _came_from(request: Request, here: Visit, home: str) -> Visit:
@@ -302,6 +380,7 @@ class _Door:
         await answer(scope, receive, send)
 
 
+_REFUSED: Final = ("没有办成", "That did not work")
 _ELSEWHERE: Final = (
     ("这里不是你的页面", "This page is not yours"),
     ("你登录的身份看不到它。", "Whoever you are signed in as does not see it."),

@@ -12,8 +12,6 @@ from typing import Final
 
 #: English, as a pattern → Chinese.  What a group holds is put in its place.
 _SENTENCES: Final = (
-    (r"A whole number is wanted", "请填写整数"),
-    (r"An amount of yuan is wanted, such as 20000\.00", "请填写以元为单位的金额，如 20000.00"),
     (r"An identifier has 1 to 32 letters, digits and hyphens", "编号是 1 到 32 位字母、数字和连字符"),
     (r"There are 1 to (\d+) calls, 1 to (\d+) months, and prices .*", "次数最多 {0}，月数最多 {1}，价格不能再高了"),
     (r"A password has (\d+) to (\d+) characters", "密码需要 {0} 到 {1} 个字符"),
@@ -26,6 +24,10 @@ _SENTENCES: Final = (
     (r"Key \S+ was rotated before; the one that took its place can be", "这个凭证已经轮换过了，请轮换接替它的那一个"),
     (r"A grace period has between 0 and (\d+) hours", "宽限期应在 0 到 {0} 小时之间"),
     (r"The item \S+ is not for sale any more", "这个套餐已经下架"),
+    (
+        r"The item \S+ is free: an account has it once, and this one ordered it already",
+        "免费套餐每个账户只能领一次，这个账户已经领过或下过单了",
+    ),
     (r"Order \S+ is (\w+), not pending", "这个订单已不是待付款状态，不能取消"),
     (r"Order \S+ is (\w+), not paid", "这个订单没有付款，或已退款"),
     (r"Request \S+ is (\w+), not requested", "这个申请已经处理过了"),

@@ -24,7 +24,7 @@ class Invoice:
         amount_fen: Over how much.
         registered: Of a special one: registered address and telephone.
         bank: Of a special one: bank and its account.
-        email: Where a copy is wanted; may be empty.
+        email: Where the operator is to mail a copy; may be empty.
         state: ``requested``, ``issued``, ``rejected`` or ``cancelled``.
         created_at: When it was asked for.
         decided_at: When it got another state than ``requested``.
@@ -60,6 +60,8 @@ class InvoiceFile:
 
 
 _C = invoice_requests.c
+#: States in which a request has its amount.
+_STANDING = ("requested", "issued")
 _COLUMNS = tuple(_C[name] for name in Invoice.__dataclass_fields__)
 _FILE = tuple(invoice_files.c[name] for name in InvoiceFile.__dataclass_fields__)
 
@@ -79,7 +81,7 @@ def left_fen(connection: Connection, account_id: str, order_id: str | None = Non
         order_id: Of this order and the requests that name it alone; None for all.
     """
     paid: list[ColumnElement[bool]] = [orders.c.account_id == account_id, orders.c.state.in_(("paid", "refunded"))]
-    asked: list[ColumnElement[bool]] = [_C.account_id == account_id, _C.state.in_(("requested", "issued"))]
+    asked: list[ColumnElement[bool]] = [_C.account_id == account_id, _C.state.in_(_STANDING)]
     if order_id is not None:
         paid.append(orders.c.id == order_id)
         asked.append(_C.order_id == order_id)
@@ -107,6 +109,12 @@ def found(connection: Connection, *, account_id: str | None, state: str | None) 
     if state is not None:
         statement = statement.where(_C.state == state)
     return [Invoice(*row) for row in connection.execute(statement)]
+
+
+def standing(connection: Connection, account_id: str, order_id: str | None) -> list[Invoice]:
+    """Requests that nobody decided and invoices that were issued, oldest first: for an order, or for none by name."""
+    statement = select(*_COLUMNS).where(_C.account_id == account_id, _C.state.in_(_STANDING), _C.order_id == order_id)
+    return [Invoice(*row) for row in connection.execute(statement.order_by(_C.created_at, _C.id))]
 
 
 def decide(connection: Connection, invoice: Invoice) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select, text, update
 
-from ziyan.metering.store.schema import catalogue_items, orders
+from ziyan.metering.store.schema import accounts, catalogue_items, orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,19 @@ def all_orders(connection: Connection, account_id: str | None = None) -> list[Or
     if account_id is not None:
         statement = statement.where(orders.c.account_id == account_id)
     return [Order(*row) for row in connection.execute(statement)]
+
+
+def had_for_nothing(connection: Connection, account_id: str, item_id: str) -> bool:
+    """Whether an account has an order of an item for nothing that was not cancelled.
+
+    Nobody else's order of the account comes between until the transaction ends.
+    """
+    connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update(key_share=True))
+    c = orders.c
+    mine = select(c.id).where(
+        c.account_id == account_id, c.item_id == item_id, c.price_fen == 0, c.state != "cancelled"
+    )
+    return connection.execute(mine.limit(1)).first() is not None
 
 
 def change_order(connection: Connection, order: Order) -> None:

@@ -28,5 +28,5 @@ async def _admit(scopes: tuple[Scope, ...], handler: Handler, ask: Ask) -> Respo
             ("你的登录没有这项权限", "Your login may not do this"),
             (f"需要权限 {missing[0]}。", f"This needs the scope {missing[0]}."),
         )
-        return ask.page("trouble.html", status=403, words=words)
+        return ask.page("trouble.html", status=403, words=words, back="")
     return await handler(ask)

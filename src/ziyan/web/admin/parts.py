@@ -10,12 +10,12 @@ from typing import Final
 
 from markupsafe import Markup
 
-from ziyan.errors import ConflictError
 from ziyan.metering.desk import Desk
+from ziyan.metering.selling import MOST_CALLS, MOST_MONTHS
 from ziyan.metering.store import apps
 from ziyan.metering.store.apps import App
 from ziyan.metering.times import DAY_MS, day_of, now_ms, start_of
-from ziyan.web.rooms import Ask
+from ziyan.web.rooms import Ask, EntryError
 
 #: State → its name in both languages, and how it looks.
 ORDER_STATES: Final = {
@@ -31,6 +31,18 @@ INVOICE_STATES: Final = {
     "cancelled": (("已撤回", "cancelled"), "over"),
 }
 INVOICE_KINDS: Final = {"normal": ("普通发票", "normal"), "special": ("专用发票", "special")}
+#: Field of a form → its name.
+_LABELS: Final = {
+    "name": ("名称", "Name"),
+    "reference": ("付款凭据", "Reference of the payment"),
+    "reason": ("理由", "Reason"),
+    "calls": ("次数", "Calls"),
+    "months": ("有效月数", "Months"),
+    "price": ("价格", "Price"),
+    "amount": ("退款金额", "Amount"),
+}
+#: Of a field that holds a whole number, the greatest.
+_MOST: Final = {"calls": MOST_CALLS, "months": MOST_MONTHS}
 _YUAN: Final = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,2}))?")
 _WHOLE: Final = re.compile(r"[0-9]{1,13}")
 _MOST_DAYS: Final = 400
@@ -73,11 +85,11 @@ def name_of(ask: Ask, field: str = "name", most: int = 200) -> str:
     """A field that names something.
 
     Raises:
-        ConflictError: It is empty, too long or not printable.
+        EntryError: It is empty, too long or not printable.
     """
     text = ask.field(field)
     if not 0 < len(text) <= most or not text.isprintable():
-        raise ConflictError(f"A name has 1 to {most} printable characters")
+        raise _wrong(field, f"请填写 1 到 {most} 个字符", f"1 to {most} printable characters are wanted")
     return text
 
 
@@ -87,14 +99,15 @@ def note_of(ask: Ask, field: str) -> str:
 
 
 def whole_of(ask: Ask, field: str) -> int:
-    """A field with a whole number.
+    """A field with a whole number, of calls or months.
 
     Raises:
-        ConflictError: It holds none.
+        EntryError: It holds none, or one that is too small or too great.
     """
     text = ask.field(field).replace(",", "").replace("，", "")
-    if not text.isascii() or not _WHOLE.fullmatch(text):
-        raise ConflictError("A whole number is wanted")
+    most = _MOST[field]
+    if not text.isascii() or not _WHOLE.fullmatch(text) or not 1 <= int(text) <= most:
+        raise _wrong(field, f"请填写 1 到 {most:,} 的整数", f"a whole number from 1 to {most:,} is wanted")
     return int(text)
 
 
@@ -102,12 +115,18 @@ def fen_of(ask: Ask, field: str) -> int:
     """A field with an amount of yuan, in fen.
 
     Raises:
-        ConflictError: It holds none.
+        EntryError: It holds none.
     """
     found = _YUAN.fullmatch(ask.field(field).replace(",", "").removeprefix("¥"))
     if found is None or not ask.field(field).removeprefix("¥").isascii():
-        raise ConflictError("An amount of yuan is wanted, such as 20000.00")
+        raise _wrong(field, "请填写以元为单位的金额，如 20000.00", "an amount of yuan is wanted, such as 20000.00")
     return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+
+
+def _wrong(field: str, chinese: str, english: str) -> EntryError:
+    """Which field is wrong, and what it must be."""
+    label = _LABELS[field]
+    return EntryError(f"{label[0]}：{chinese}。", f"{label[1]}: {english}.")
 
 
 @dataclass(frozen=True, slots=True)

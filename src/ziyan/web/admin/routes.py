@@ -72,13 +72,20 @@ def routes(room: Room, pulse: Pulse, store: Store) -> list[BaseRoute]:
     """Every page of the operator."""
     health: Handler = partial(watch.show_health, pulse=pulse, store=store)
     shown = (*SHOWN, ("/admin/health", (S.USAGE_READ,), health))
+    pages = {path: needs(scopes, handler) for path, scopes, handler in shown}
     changed = [
         room.route(
             path,
             change=needs((scope,), handler),
+            back=pages.get(_page_of(path)) or pages.get(_page_of(_page_of(path))),
             most=papers.MOST_UPLOAD if handler in _UPLOADS else MOST_FORM_BYTES,
         )
         for path, scope, handler in CHANGED
     ]
     # What is changed comes first: /admin/accounts/create is no account.
-    return [*changed, *(room.route(path, needs(scopes, handler)) for path, scopes, handler in shown)]
+    return [*changed, *(room.route(path, page) for path, page in pages.items())]
+
+
+def _page_of(path: str) -> str:
+    """The page that a form is on: its address is the page's and a word, at times behind what a row of the page is."""
+    return path.rpartition("/")[0]

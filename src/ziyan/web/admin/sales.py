@@ -8,13 +8,16 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from ziyan.errors import ConflictError
-from ziyan.metering import catalogue, selling
+from ziyan.metering import catalogue, papers, selling
 from ziyan.metering.desk import Desk
 from ziyan.metering.sheets import Fen
 from ziyan.metering.store import packages, sales, searches
+from ziyan.metering.store.invoices import Invoice
 from ziyan.metering.store.listings import orders_listing
 from ziyan.metering.store.sales import Item, Order
-from ziyan.web.admin.parts import ORDER_STATES, Names, fen_of, link, name_of, note_of, whole_of
+from ziyan.metering.tokens import Scope
+from ziyan.web.admin.doors import may
+from ziyan.web.admin.parts import INVOICE_STATES, ORDER_STATES, Names, fen_of, link, name_of, note_of, whole_of
 from ziyan.web.rooms import Ask
 from ziyan.web.tables import Column, Table, asked_search, badge, words_of
 
@@ -63,16 +66,17 @@ async def show_orders(ask: Ask) -> Response:
 async def show_order(ask: Ask) -> Response:
     """One order, its package, and what can be done."""
 
-    def look(desk: Desk) -> tuple[Names, Order, packages.Package | None]:
+    def look(desk: Desk) -> tuple[Names, Order, packages.Package | None, list[Invoice]]:
         order = desk.order(ask.path("order_id"))
-        return Names.of(desk), order, packages.of_order(desk.connection, order.id)
+        return Names.of(desk), order, packages.of_order(desk.connection, order.id), papers.standing_for(desk, order)
 
-    names, order, package = await ask.read(look)
+    names, order, package, standing = await ask.read(look)
     return ask.page(
         "admin/order.html",
         order=order,
         package=package,
         names=names,
+        invoices=[_invoice_words(ask, each) for each in standing],
         state=badge(ask, ORDER_STATES, order.state),
         account=names.account(ask, order.account_id),
         app=names.app(ask, order.app_id),
@@ -83,6 +87,12 @@ async def place_order(ask: Ask) -> Response:
     """Order an item for an app, as its account asked an operator to."""
     app_id = ask.path("app_id")
     order = await ask.change(lambda desk: selling.place_order(desk, app_id, ask.field("item")))
+    if not order.price_fen:
+        told = (
+            f"已下单“{order.item_name}”，免费，确认后到账。",
+            f"“{order.item_name}” was ordered. It is free: confirm it.",
+        )
+        return ask.done(f"/admin/orders/{order.id}", *told)
     return ask.done(
         f"/admin/orders/{order.id}",
         f"已下单“{order.item_name}”，¥{Fen(order.price_fen).yuan}，待付款。",
@@ -169,6 +179,13 @@ async def retire_item(ask: Ask) -> Response:
     item_id = ask.path("item_id")
     item = await ask.change(lambda desk: selling.retire_item(desk, item_id))
     return ask.done("/admin/catalogue", f"“{item.name}”已下架。", f"“{item.name}” is not for sale any more.")
+
+
+def _invoice_words(ask: Ask, invoice: Invoice) -> Markup:
+    name = invoice.invoice_number or invoice.id[:8]
+    linked = link(ask, f"/admin/invoices/{invoice.id}", name) if may(ask, Scope.INVOICES_READ) else name
+    words = ask.text(*INVOICE_STATES[invoice.state][0])
+    return Markup("{} · ¥{} · {}").format(linked, Fen(invoice.amount_fen).yuan, words)
 
 
 def _order_link(ask: Ask, order: Order) -> Markup:

@@ -19,7 +19,6 @@ from starlette.responses import Response
 from ziyan.engine.base import Engine, EngineStatus
 from ziyan.metering import inbox
 from ziyan.metering.desk import Desk
-from ziyan.metering.notices import CALLS_GONE, CALLS_LOW, EXPIRING, TEST
 from ziyan.metering.store import Store, audit, overview, searches
 from ziyan.metering.store.audit import Entry
 from ziyan.metering.store.listings import failures_listing
@@ -32,6 +31,7 @@ from ziyan.web.admin.doors import may
 from ziyan.web.admin.parts import Names, Time, link
 from ziyan.web.admin.usage import chart_of_days, local
 from ziyan.web.charts import Chart, Point
+from ziyan.web.deliveries import KINDS, again
 from ziyan.web.rooms import Ask
 from ziyan.web.spoken import why_not_sent
 from ziyan.web.tables import Act, Column, Table, asked_search, asked_slice
@@ -44,14 +44,6 @@ _NEWEST: Final = 5_000
 #: In the name of who did something; the file has it.
 _IDENTIFIER: Final = re.compile(r"\b(?:login )?[0-9a-f]{32} ")
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_KINDS: Final = {
-    CALLS_LOW: ("次数不多了", "calls are few"),
-    CALLS_GONE: ("次数用完了", "calls are gone"),
-    EXPIRING: ("快到期了", "about to expire"),
-    TEST: ("测试", "a test"),
-}
-
-
 _WAYS: Final = {"mail": ("邮件", "mail"), "webhook": ("Webhook", "webhook"), "robot": ("群机器人", "robot")}
 
 
@@ -122,7 +114,7 @@ async def show_notices(ask: Ask) -> Response:
             "app", ("应用", "App"), lambda each: names.apps[each.app_id].name if each.app_id else "",
             show=lambda each: names.app(ask, each.app_id) if each.app_id else "—",
         ),
-        Column("kind", ("通知", "Notice"), lambda each: ask.text(*_KINDS[each.kind]), words=_KINDS),
+        Column("kind", ("通知", "Notice"), lambda each: ask.text(*KINDS[each.kind]), words=KINDS),
         Column("target", ("去处", "Target"), lambda each: f"{each.target_name} · {ask.text(*_WAYS[each.target_kind])}"),
         Column("attempts", ("尝试次数", "Attempts"), lambda each: each.attempts, "number"),
         Column("error", ("原因", "Reason"), lambda each: ask.text(*why_not_sent(each.error))),
@@ -137,12 +129,7 @@ async def show_notices(ask: Ask) -> Response:
 
 
 def _again(delivery: Delivery) -> Act:
-    return Act(
-        f"/admin/notices/{delivery.id}/retry",
-        ("重发", "Send again"),
-        ("马上再发一次；不成功就像新通知一样继续重试。", "It is sent at once, and then tried as often as a new one."),
-        ("确认重发", "Yes, send it"),
-    )
+    return again(f"/admin/notices/{delivery.id}/retry")
 
 
 async def retry_notice(ask: Ask) -> Response:

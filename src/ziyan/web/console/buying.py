@@ -72,11 +72,10 @@ async def place_order(ask: Ask) -> Response:
     """Order an item for an app."""
     app_id, item_id = ask.field("app"), ask.field("item")
     order = await ask.change(lambda desk: selling.place_order(desk, app_id, item_id))
-    return ask.done(
-        f"{PATH}/{order.id}",
-        "订单已提交，付款后由运营人员确认。",
-        "The order was placed. It is confirmed once you have paid.",
-    )
+    told = ("订单已提交，付款后由运营人员确认。", "The order was placed. It is confirmed once you have paid.")
+    if not order.price_fen:
+        told = ("订单已提交，不用付款，由运营人员确认。", "The order was placed. There is nothing to be paid.")
+    return ask.done(f"{PATH}/{order.id}", *told)
 
 
 async def cancel_order(ask: Ask) -> Response:

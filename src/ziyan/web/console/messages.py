@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Final, Literal, cast
 
@@ -20,15 +22,18 @@ from ziyan.metering.store.notices import Delivery
 from ziyan.metering.store.slices import Asked
 from ziyan.metering.views import NoticeView
 from ziyan.web.console.holdings import account_apps
+from ziyan.web.deliveries import KINDS, again
 from ziyan.web.rooms import Ask
 from ziyan.web.spoken import spoken, why_not_sent
-from ziyan.web.tables import Column, Table, asked_slice, badge, moment
+from ziyan.web.tables import Act, Column, Table, asked_slice, badge, moment
 
 INBOX: Final = "/console/inbox"
 NOTICES: Final = "/console/notices"
 _KINDS: Final = ("mail", "webhook", "robot")
 _SHOWN_DELIVERIES: Final = 20
 _MOST_NUMBERS: Final = 10
+#: A name server that does not answer holds the page up for no longer.
+_LOOK_SECONDS: Final = 1.0
 
 
 async def show_inbox(ask: Ask) -> Response:
@@ -95,6 +100,13 @@ async def remove_target(ask: Ask) -> Response:
     return ask.done(NOTICES, "以后不再往那里发通知。", "Nothing is sent there any more.")
 
 
+async def retry_delivery(ask: Ask) -> Response:
+    """Send a notice again that was given up."""
+    delivery_id = ask.path("delivery_id")
+    sent = await ask.change(lambda desk: inbox.retry_delivery(desk, delivery_id))
+    return ask.done(NOTICES, f"已重新发往“{sent.target_name}”。", f"It is on its way to “{sent.target_name}” again.")
+
+
 async def change_thresholds(ask: Ask) -> Response:
     """Say when an app's owner is told."""
     app_id = ask.path("app_id")
@@ -120,13 +132,15 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
         )
 
     apps_, targets, sent = await ask.read(look)
+    refused = await asyncio.gather(*(_refusal(ask, target) for target in targets))
     again = {name: ask.field(name) for name in ("kind", "url", "name", "app")} if wrong else {}
-    columns: list[Column[Delivery]] = _delivery_columns(ask, targets)
+    columns = _delivery_columns(ask, targets, {app.id: app.name for app in apps_})
     return ask.page(
         "console/notices.html",
         status=422 if wrong else 200,
         apps=apps_,
         targets=targets,
+        warnings={target.id: words for target, words in zip(targets, refused, strict=True) if words},
         deliveries=Table.of(ask, columns, sent, name="sent"),
         names={app.id: app.name for app in apps_},
         added=added,
@@ -136,24 +150,52 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None, added: Target
     )
 
 
-def _delivery_columns(ask: Ask, targets: list[Target]) -> list[Column[Delivery]]:
+async def _refusal(ask: Ask, target: Target) -> str:
+    """Why nothing can arrive at a target; empty where it can, or that takes too long to be found out."""
+    if target.kind == "mail" and not ask.room.takes_mail:
+        return ask.text("这台服务不发邮件", "No mail is sent here")
+    if target.kind != "webhook":
+        return ""
+    with suppress(TimeoutError):
+        refusal = await asyncio.wait_for(ask.room.fetcher.refusal(target.address.url), _LOOK_SECONDS)
+        return ask.text(*why_not_sent(refusal))
+    return ""
+
+
+def _delivery_columns(ask: Ask, targets: list[Target], app_names: dict[str, str]) -> list[Column[Delivery]]:
     names = {target.id: target.name for target in targets}
     states = {
         "waiting": (("在路上", "On its way"), "waiting"),
+        "again": (("没送到，会再试", "To be tried again"), "waiting"),
         "sent": (("已送到", "Arrived"), "good"),
         "failed": (("没送到", "Failed"), "bad"),
     }
 
+    def word_of(row: Delivery) -> str:
+        return "again" if row.state == "waiting" and row.attempts and row.error else row.state
+
     def state(row: Delivery) -> Markup:
-        word = badge(ask, states, row.state)
+        word = badge(ask, states, word_of(row))
         why = ask.text(*why_not_sent(row.error))
         return word + Markup(" <span class='small'>{}</span>").format(why) if row.error else word
 
+    def what(row: Delivery) -> str:
+        app = app_names.get(row.app_id or "")
+        return ask.text(*KINDS[row.kind]) + (f" · {app}" if app else "")
+
+    def retry(row: Delivery) -> Act | None:
+        given_up = row.state == "failed" and row.target_id in names
+        return again(f"{NOTICES}/deliveries/{row.id}/retry") if given_up else None
+
     return [
+        Column("created", ("时间", "Made at"), lambda row: row.created_at, "moment"),
+        Column("notice", ("通知", "Notice"), what),
         Column("target", ("去处", "Where"), lambda row: names.get(row.target_id, ask.text("已移除", "Removed"))),
-        Column("state", ("状态", "State"), lambda row: ask.text(*states[row.state][0]), show=state),
+        Column("state", ("状态", "State"), lambda row: ask.text(*states[word_of(row)][0]), show=state),
         Column("attempts", ("尝试", "Attempts"), lambda row: row.attempts, "number"),
+        Column("next", ("下次尝试", "Next try"), lambda row: row.next_at, "moment"),
         Column("sent", ("送达时间", "Arrived at"), lambda row: row.sent_at, "moment"),
+        Column("again", ("", ""), lambda _row: "", bare=True, act=retry),
     ]
 
 

@@ -119,10 +119,11 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
     def look(desk: Desk) -> tuple[int, int, Found[Invoice], set[str], list[Order]]:
         requests = searches.page(desk.connection, listing, wanted)
         issued = table.with_files(desk.connection, (each.id for each in requests.rows))
-        orders = lists.orders_page(desk.connection, Asked(MOST), Filter(account_id, state="paid")).items
+        paid = lists.orders_page(desk.connection, Asked(MOST), Filter(account_id, state="paid")).items
+        orders = [each for each in paid if each.price_fen]  # nothing was paid for the others
         chosen = next((each.id for each in orders if each.id == ask.query("order")), None)
         left, of_order = (table.left_fen(desk.connection, account_id, order) for order in (None, chosen))
-        return max(0, left), max(0, min(left, of_order)), requests, issued, orders
+        return left, max(0, min(left, of_order)), requests, issued, orders
 
     left, offered, requests, issued, orders = await ask.read(look)
     found = Table.searched(ask, [*columns, _file_column(ask, issued), _CANCEL], requests)
@@ -134,7 +135,8 @@ async def _page(ask: Ask, *, wrong: tuple[str, str] | None = None) -> Response:
     return ask.page(
         "console/invoices.html",
         status=422 if wrong else 200,
-        left=left,
+        left=max(0, left),
+        over=max(0, -left),
         invoices=found,
         orders=orders,
         again=again,
