@@ -199,7 +199,7 @@ async def test_a_long_list_comes_in_slices_that_hold_each_thing_once(asker: Aske
 async def test_every_list_is_cut_and_filtered(asker: Asker, store: Store) -> None:
     one, two = register_app(store, "one").app, register_app(store, "two").app
     for app in (one, one, two):
-        order = await asker.post("/admin/orders", {"app_id": app.id, "item_id": "trial-50"})
+        order = await asker.post("/admin/orders", {"app_id": app.id, "item_id": "calls-1k"})
         await asker.post(f"/admin/orders/{order['id']}/pay", status=200)
         await asker.post("/admin/tokens", {"name": "t", "scopes": ["account:read"], "account_id": app.account_id})
     for path in ("orders", "packages", "tokens", "apps"):
