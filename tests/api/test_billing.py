@@ -527,6 +527,13 @@ async def test_an_answer_of_which_nothing_is_acknowledged_was_not_taken(
         assert not await asking
 
 
+async def test_an_answer_on_a_connection_that_this_side_has_closed_was_not_taken() -> None:
+    near, far = socket.socketpair()
+    with far:
+        near.close()
+        assert not await acknowledged.acknowledged(near, 1)
+
+
 async def test_where_the_system_does_not_tell_an_answer_that_was_sent_was_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

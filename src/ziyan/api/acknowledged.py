@@ -45,5 +45,8 @@ async def acknowledged(connection: Any, size: int) -> bool:
 
 def _look(connection: Any) -> tuple[bool, int]:
     """Whether the connection was reset, and how many bytes were acknowledged on it."""
-    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)
+    except OSError:  # this side has closed it, because what was sent had nowhere to go
+        return True, 0
     return info[0] == _CLOSED, struct.unpack_from("Q", info, _ACKNOWLEDGED_AT)[0]
