@@ -32,6 +32,8 @@ from tests.desk import add_credential, remove_credential, set_app_disabled
 from ziyan.metering.credentials import Credential, Kind, register_app
 from ziyan.metering.packages import grant
 
+Start = Callable[..., Service]
+
 
 @pytest.fixture
 def key(service: Service) -> Credential:
@@ -204,6 +206,28 @@ def test_nonce_reused(service: Service, key: Credential) -> None:
     assert was_read(service.send(signed(key, X_Ca_Nonce="twice")))
     assert error_of(service.send(signed(key, X_Ca_Nonce="twice"))) == (403, "S403NU", "Nonce Used")
     assert was_read(service.send(signed(key, X_Ca_Nonce="once")))
+
+
+def test_a_nonce_is_used_up_though_no_call_is_left(service_with: Start) -> None:
+    """It is taken together with a call of a package, which there may not be."""
+    service = service_with(calls=0)
+    grant(service.store, service.caller.app.id, 1)
+    key = service.caller.appkey
+    assert was_read(service.send(signed(key, X_Ca_Nonce="first")))
+    for code in ("Quota Exhausted", "Nonce Used"):
+        assert error_of(service.send(signed(key, X_Ca_Nonce="second")))[2] == code
+    grant(service.store, service.caller.app.id, 1)
+    assert error_of(service.send(signed(key, X_Ca_Nonce="second")))[2] == "Nonce Used"
+    assert service.send(signed(key, X_Ca_Nonce="third"))["X-Ziyan-Remaining"] == "0"
+
+
+def test_a_nonce_is_honoured_once_with_an_idempotency_key_too(service: Service, key: Credential) -> None:
+    """Who has caught a call gets nothing for its bytes, not even the answer that is kept for its sender."""
+    sent = signed(key, X_Ca_Nonce="caught", Idempotency_Key="caught")
+    assert was_read(service.send(sent))
+    assert error_of(service.send(sent)) == (403, "S403NU", "Nonce Used")
+    again = service.send(signed(key, X_Ca_Nonce="its sender's", Idempotency_Key="caught"))
+    assert (was_read(again), again["X-Ziyan-Billed"]) == (True, "0")
 
 
 def test_a_nonce_cannot_be_moved_into_a_listed_name(service: Service, key: Credential) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import concurrent.futures
 import ctypes
+import gc
 import hashlib
 import os
 import signal
@@ -119,6 +120,10 @@ class Puppet:
 
     def do_model(self, text: str, cancelled: Cancelled) -> Page:
         return page(self.config.model)
+
+    def do_frozen(self, text: str, cancelled: Cancelled) -> Page:
+        """Whether the garbage collector passes over what was there before the first picture."""
+        return page(gc.get_freeze_count() > 0)
 
     def do_environment(self, name: str, cancelled: Cancelled) -> Page:
         return page(os.environ.get(name))

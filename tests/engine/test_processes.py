@@ -104,6 +104,10 @@ async def test_threads_are_set_before_anything_is_loaded_and_only_there(started:
     assert dict(os.environ) == before
 
 
+async def test_what_a_reader_has_loaded_is_not_looked_through_for_garbage(started: Starter) -> None:
+    assert await text_of(await started(), "frozen") == "True"
+
+
 # --- replacement --------------------------------------------------------------------------------------------------
 
 

@@ -195,10 +195,12 @@ def test_sweeping_passes_over_what_others_are_ending(postgresql_settings: Settin
 async def test_what_may_be_billed_once_is_taken_with_the_call(store: Store, app_id: str) -> None:
     grant(store, app_id, 1)
 
-    async def hold(call: str, ticket: once.Ticket) -> str:
-        return await packages.reserve(store, app_id, call, until=now_ms() + MINUTE, ticket=ticket)
+    until = now_ms() + MINUTE
 
-    first, second, third = (once.ticket(store, "sign", name) for name in ("same", "same", "other"))
+    async def hold(call: str, ticket: once.Ticket) -> str:
+        return await packages.reserve(store, app_id, call, until=until, ticket=ticket)
+
+    first, second, third = (once.ticket(store, "sign", name, until=until) for name in ("same", "same", "other"))
     await hold("a", first)
     with pytest.raises(AlreadyTakenError):
         await hold("b", second)
@@ -213,13 +215,13 @@ def test_a_claim_that_lapsed_and_its_late_end_do_not_wait_in_a_ring(postgresql_s
     stores = [Store.open(postgresql_settings) for _ in range(2)]
     app_id = register_app(stores[0], "app").app.id
     package = grant(stores[0], app_id, 2)
-    late = once.ticket(stores[0], "sign", "same")
-    asyncio.run(packages.reserve(stores[0], app_id, "late", until=now_ms() - 1, ticket=late))
+    late = once.ticket(stores[0], "sign", "same", until=now_ms() - 1)
+    asyncio.run(packages.reserve(stores[0], app_id, "late", until=late.until, ticket=late))
     end = Settlement(event(app_id, package.id, call="late"), holds=True, ticket=(late.lookup, late.holder))
 
     def take_over(connection: Connection, pool: ThreadPoolExecutor) -> Future[int]:
-        other = once.ticket(stores[0], "sign", "same")
-        assert once.take_in(connection, other, now=now_ms(), until=now_ms() + MINUTE)
+        other = once.ticket(stores[0], "sign", "same", until=now_ms() + MINUTE)
+        assert once.take_in(connection, other, now=now_ms())
         ending = pool.submit(asyncio.run, packages.settle(stores[1], end))
         wait_for(lambda: waiting(stores[0]) == 1)
         assert package_table.reserve(connection, app_id, "other", now=now_ms(), until=now_ms() + MINUTE) == package.id

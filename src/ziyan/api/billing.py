@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
+from ziyan.api import replay
 from ziyan.api.form import parts_of
 from ziyan.api.headers import Answer
 from ziyan.api.refusals import SERVICE_BUSY, GatewayRefusedError
-from ziyan.api.replay import replayed, ticket
 from ziyan.errors import AlreadyTakenError, StoreError
 from ziyan.metering import answers, packages
 from ziyan.metering.answers import KEPT_MS, Slot
@@ -96,36 +96,39 @@ class Billing:
             QuotaError: No call is left.
             KeyReusedError: The Idempotency-Key was used for another request.
             CheckError: The same own-platform call was billed, or is under way.
-            GatewayRefusedError: A call with the same Idempotency-Key takes too long.
+            GatewayRefusedError: The call's nonce was used; or a call with the same Idempotency-Key takes too long.
             StoreError: The database is away.
         """
         call = request.call
-        place = await self._place(request, caller, shape)
+        place, claim = await self._place(request, caller, shape), caller.claim
+        if place is not None and claim is not None and not claim.returns:
+            await replay.take(self._store, claim)  # who repeats a call's bytes gets no kept answer either
+            claim = None
         async with self._turn(place):
             if place is not None:
                 if (kept := await self._kept(place, call.request_id)) is not None:
                     return kept
                 call.hold.place = place
-            if caller.claim is not None:
-                await self.recorder.flush()  # it may be what a call gives back that ended while the database was away
-                call.hold.ticket = ticket(self._store, caller.claim)
-                call.hold.claimed_until = caller.claim.until
-            await self._reserve(call, caller)
+            await self._reserve(call, caller.app.id, claim)
             answer = replace(await work(), billed=True)
             with call.timed("commit"):
                 call.remaining = await packages.settle(self._store, _settlement(call, answer))
             return answer
 
-    async def _reserve(self, call: Call, caller: Caller) -> None:
-        hold = call.hold
+    async def _reserve(self, call: Call, app_id: str, claim: replay.Claim | None) -> None:
+        hold, lapses = call.hold, self._lapses()
+        ticket = replay.ticket(self._store, claim, lapses=lapses) if claim else None
+        if claim is not None and claim.returns:
+            await self.recorder.flush()  # it may be what a call gives back that ended while the database was away
+            hold.ticket, hold.claimed_until = ticket, claim.until
         try:
             with call.timed("reserve"):
                 hold.package_id = await packages.reserve(
-                    self._store, caller.app.id, call.request_id, until=self._lapses(), ticket=hold.ticket
+                    self._store, app_id, call.request_id, until=lapses, ticket=ticket
                 )
-        except AlreadyTakenError:
+        except AlreadyTakenError as error:
             hold.ticket = None
-            raise replayed() from None
+            raise (replay.replayed(claim) if claim else error) from None
         except StoreError:
             hold.uncertain = True  # what was begun may still be done
             raise

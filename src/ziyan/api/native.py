@@ -25,7 +25,7 @@ from ziyan.api.native_request import (
 from ziyan.api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, ProblemError
 from ziyan.api.rates import Rates, address_block
 from ziyan.api.request import Request
-from ziyan.api.signin import Caller, require_app
+from ziyan.api.signin import require_caller
 from ziyan.engine.base import Engine
 from ziyan.fetch import Fetcher
 from ziyan.metering.store import Store
@@ -79,7 +79,7 @@ class Native:
             raise ProblemError(METHOD_NOT_ALLOWED)
         request = Request(scope, body, call, self._proxies)
         self._rates.address.admit(address_block(request.address))
-        app = await require_app(self._store, self._settings, request, admit=self._rates.admit_app, bearer=True)
+        caller = await require_caller(self._store, self._settings, request, admit=self._rates.admit_app, bearer=True)
 
         media_type = choose_media_type(request.headers.get("accept", ""))
 
@@ -90,7 +90,7 @@ class Native:
             timings = {"receive": body.receive_ms, **call.stages, "total": total}
             return success(page, media_type, call.request_id, timings)
 
-        return await self._calls.billing.billed(request, Caller(app), read, shape=shape_of(media_type))
+        return await self._calls.billing.billed(request, caller, read, shape=shape_of(media_type))
 
     async def _wanted(self, request: Request) -> Wanted:
         content_type, content = request.headers.get("content-type", ""), await request.content()

@@ -13,7 +13,7 @@ from typing import Final
 
 from ziyan.api.form import Form, name_bytes
 from ziyan.api.refusals import CheckError, SignInCheck
-from ziyan.api.replay import Claim
+from ziyan.api.replay import SIGN, Claim
 from ziyan.api.request import Request
 from ziyan.metering.credentials import App, Credential, Kind, is_hmac_appid, signed_credential
 from ziyan.metering.sources import is_allowed
@@ -61,7 +61,7 @@ async def sign_in(store: Store, request: Request, *, now: int) -> tuple[App, Cla
         raise CheckError(SignInCheck.ASTERISK)
     if not is_allowed(app, request.address, request.origin):
         raise CheckError(SignInCheck.SOURCE)
-    return app, Claim(f"{credential.id}:{sign}", until=moment + WINDOW_MS + 1)
+    return app, Claim(SIGN, f"{credential.id}:{sign}", until=moment + WINDOW_MS + 1)
 
 
 def signed_parameters(form: Form, query: Mapping[str, bytes]) -> dict[str, bytes]:

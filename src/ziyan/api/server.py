@@ -22,6 +22,7 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 
 import ziyan
+from ziyan import garbage
 from ziyan.api.accepting import serve_connections
 from ziyan.api.app import create_app
 from ziyan.api.body import MAX_BODY_BYTES
@@ -106,6 +107,7 @@ async def _serve(
         sys.stdout.write(said(settings, listener))
         sys.stdout.flush()
         app = create_app(settings, engine, store)
+        garbage.freeze()
         grace, crowd = settings.deadline + _GRACE_SECONDS, Crowd.from_settings(settings)
         await serve_app(app, listener, grace=grace, shutdown=stop.wait, tls=tls, crowd=crowd)
     finally:

@@ -16,7 +16,6 @@ from ziyan.api.refusals import (
     APP_DISABLED,
     INVALID_BODY,
     NO_CREDENTIAL,
-    NONCE_USED,
     TIMESTAMP_EXPIRED,
     UNKNOWN_APPCODE,
     UNKNOWN_APPKEY,
@@ -24,10 +23,9 @@ from ziyan.api.refusals import (
     GatewayRefusedError,
     bad_signature,
 )
-from ziyan.api.replay import Claim
+from ziyan.api.replay import NONCE, Claim
 from ziyan.api.request import Request
 from ziyan.api.signature import SignedRequest, content_md5, echo, is_signed, signs_against_replay, string_to_sign
-from ziyan.metering import once
 from ziyan.metering.credentials import App, Kind, app_of_appcode, find_credential
 from ziyan.metering.store import Store
 from ziyan.settings import Settings
@@ -36,7 +34,6 @@ from ziyan.settings import Settings
 _APPCODE: Final = re.compile(r"(?i)^appcode[ \t]*+[:=]?[ \t]*(\S+)$")
 _BEARER: Final = re.compile(r"(?i)^bearer[ \t]++(\S+)$")
 _WINDOW_MS: Final = 15 * 60 * 1000
-_NONCE: Final = "nonce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Caller:
 
     Attributes:
         app: The caller's app.
-        claim: What of this call may be billed once only, if anything.
+        claim: What of this call is honoured once only, if anything; not taken yet.
     """
 
     app: App
@@ -71,8 +68,8 @@ async def sign_in(store: Store, settings: Settings, request: Request, *, admit: 
         ClientGoneError: The caller hung up.
         StoreError: The database is away.
     """
-    if app := await _gateway_app(store, settings, request, admit):
-        return Caller(app)
+    if caller := await _gateway_caller(store, settings, request, admit):
+        return caller
     await _require_own_platform(request)
     app, claim = await own_platform.sign_in(store, request, now=_now())
     admit(app)
@@ -80,10 +77,10 @@ async def sign_in(store: Store, settings: Settings, request: Request, *, admit: 
     return Caller(app, claim)
 
 
-async def require_app(
+async def require_caller(
     store: Store, settings: Settings, request: Request, *, admit: Callable[[App], None], bearer: bool
-) -> App:
-    """The app that calls by AppCode or by AppKey and signature, where there is no own-platform mode.
+) -> Caller:
+    """Who calls by AppCode or by AppKey and signature, where there is no own-platform mode.
 
     Args:
         store: Where apps are kept.
@@ -97,22 +94,22 @@ async def require_app(
         ClientGoneError: The caller hung up.
         StoreError: The database is away.
     """
-    app = await _gateway_app(store, settings, request, admit, bearer=bearer)
-    if app is None:
+    caller = await _gateway_caller(store, settings, request, admit, bearer=bearer)
+    if caller is None:
         raise GatewayRefusedError(NO_CREDENTIAL)
-    return app
+    return caller
 
 
-async def _gateway_app(
+async def _gateway_caller(
     store: Store, settings: Settings, request: Request, admit: Callable[[App], None], *, bearer: bool = False
-) -> App | None:
-    """The app that a gateway's credential is of; None where there is no such credential."""
+) -> Caller | None:
+    """Whom a gateway's credential is of; None where there is no such credential."""
     patterns = (_APPCODE, _BEARER) if bearer else (_APPCODE,)
     query = request.query if settings.appcode_in_query else {}
     if appcode := _appcode_of(request.headers, query, patterns):
         app = await _by_appcode(store, request, appcode, admit)
         await _check_content_md5(request)
-        return app
+        return Caller(app)
     if appkey := request.headers.get("x-ca-key", "").strip():
         return await _by_signature(store, settings, request, appkey, admit)
     return None
@@ -139,7 +136,7 @@ async def _by_appcode(store: Store, request: Request, appcode: str, admit: Calla
 
 async def _by_signature(
     store: Store, settings: Settings, request: Request, appkey: str, admit: Callable[[App], None]
-) -> App:
+) -> Caller:
     found = await find_credential(store, Kind.APPKEY, appkey)
     if found is None:
         raise GatewayRefusedError(UNKNOWN_APPKEY)
@@ -152,11 +149,10 @@ async def _by_signature(
     _admit(request, app, admit)
     moment = _moment_of(signed, now)
     await _check_content_md5(request)
-    if nonce := signed.headers.get("x-ca-nonce", b""):
-        used = f"{credential.id}:{nonce.hex()}"
-        if not await once.take(store, _NONCE, used, now=now, until=moment + _WINDOW_MS + 1):
-            raise GatewayRefusedError(NONCE_USED)
-    return app
+    nonce = signed.headers.get("x-ca-nonce", b"")
+    if not nonce:
+        return Caller(app)
+    return Caller(app, Claim(NONCE, f"{credential.id}:{nonce.hex()}", until=moment + _WINDOW_MS + 1))
 
 
 def _moment_of(signed: SignedRequest, now: int) -> int:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from hypercorn.config import Config
 from starlette.types import Receive, Scope, Send
 
+from ziyan import garbage
 from ziyan.api.server import listen, serve_app
 from ziyan.bench.instant import GRACE_SECONDS, instant_service
 from ziyan.metering.credentials import Registration
@@ -56,6 +57,7 @@ def serve_ziyan(control: Connection, folder: Path, clock: Clock) -> None:
     listener = listen("127.0.0.1", 0)
 
     async def run(app: FastAPI, caller: Registration) -> None:
+        garbage.freeze()
         stop = _answer_clock(control, listener.getsockname()[1], caller, clock)
         await serve_app(app, listener, grace=GRACE_SECONDS, shutdown=stop.wait)
 

@@ -21,6 +21,7 @@ from uuid import uuid4
 from rich.table import Table
 from sqlalchemy import Connection, text
 
+from ziyan import garbage
 from ziyan.bench import display, machine
 from ziyan.metering import ledger, packages
 from ziyan.metering.credentials import register_app
@@ -140,6 +141,7 @@ async def measure(store: Store, rate: float, seconds: float) -> Found:
             await store.run(statement, write=True)
 
     await peak(call, min(seconds, 1.0))  # warm
+    garbage.freeze()
     times = sorted(await arrive(call, rate, seconds))
     before = await peak(bare, seconds)
     most = await peak(call, seconds)

@@ -27,6 +27,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, get_args
 
+from ziyan import garbage
 from ziyan.errors import EngineError, ModelNotInstalledError, ZiyanError
 from ziyan.ocr.types import ModelName, Page, ReadOptions
 
@@ -136,6 +137,7 @@ def main(line: socket.socket, stop: ctypes.c_uint64, config: ReaderConfig, facto
         except Exception as error:  # noqa: BLE001 - whatever it is, start() has to hear of it
             _send(line, Kind.FAILED, 0, pack(_as_ours(error)))
             return
+        garbage.freeze()
         _send(line, Kind.READY, 0)
         while (call := _receive(calls)) is not None:
             number, options, image_bytes = call

@@ -22,24 +22,28 @@ class Ticket:
     Attributes:
         lookup: Keyed hash of it.
         holder: Tells this call's taking from another's.
+        until: The moment from which it may be taken again.
     """
 
     lookup: bytes
     holder: str
+    until: int
 
 
-def ticket(store: Store, kind: str, identifier: str) -> Ticket:
+def ticket(store: Store, kind: str, identifier: str, *, until: int) -> Ticket:
     """What one call may take, not taken yet; of the same, each call has another."""
-    return Ticket(store.keyring.lookup(kind, identifier), uuid4().hex)
+    return Ticket(store.keyring.lookup(kind, identifier), uuid4().hex, until)
 
 
-def take_in(connection: Connection, wanted: Ticket, *, now: int, until: int) -> bool:
+def take_in(connection: Connection, wanted: Ticket, *, now: int) -> bool:
     """As ``take``, inside a transaction that has begun."""
-    return table.take(connection, wanted.lookup, wanted.holder, now=now, until=until)
+    return table.take(connection, wanted.lookup, wanted.holder, now=now, until=wanted.until)
 
 
 async def take(store: Store, kind: str, identifier: str, *, now: int, until: int) -> Ticket | None:
     """Take it for oneself; None where another call has it.  One statement decides, also between processes.
+
+    The disk is not waited for (docs/adr/0004).
 
     Args:
         store: The database.
@@ -51,6 +55,6 @@ async def take(store: Store, kind: str, identifier: str, *, now: int, until: int
     Raises:
         StoreError: The database is away.
     """
-    wanted = ticket(store, kind, identifier)
-    won = await store.run(lambda connection: take_in(connection, wanted, now=now, until=until), write=True)
+    wanted = ticket(store, kind, identifier, until=until)
+    won = await store.run(lambda connection: take_in(connection, wanted, now=now), write=True, light=True)
     return wanted if won else None

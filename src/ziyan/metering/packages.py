@@ -64,14 +64,14 @@ async def reserve(store: Store, app_id: str, holder: str, *, until: int, ticket:
     """Hold one call of the package that expires first, of several the oldest.  One statement decides.
 
     With a ticket, that is taken in the same transaction: each one by itself costs the hand-over to a thread and back.
-    It stays taken where no call is left, until the call is settled.
+    It stays taken where no call is left; settling the call can give it back.
 
     Args:
         store: The database.
         app_id: Whose.
         holder: Identifier of the call that is to hold it.
         until: The moment at which it is let go of if nobody settles the call.
-        ticket: What of the call may be billed once only, if anything.
+        ticket: What of the call is honoured once only, if anything.
 
     Returns:
         The package.
@@ -87,7 +87,7 @@ async def reserve(store: Store, app_id: str, holder: str, *, until: int, ticket:
         return table.reserve(connection, app_id, holder, now=now_ms(), until=until)
 
     def first(connection: Connection) -> str | None:
-        if ticket is not None and not once.take_in(connection, ticket, now=now_ms(), until=until):
+        if ticket is not None and not once.take_in(connection, ticket, now=now_ms()):
             raise AlreadyTakenError("Another call has it")
         return work(connection)
 
