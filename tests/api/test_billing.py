@@ -315,16 +315,15 @@ def test_an_answer_whose_commit_hangs_is_not_given_nor_billed_when_it_is_done_af
     service_with: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = service_with(calls=5)
-    run = Store.run
+    settle = packages.settle
 
-    async def late(store: Store, work: object, *, write: bool = False, light: bool = False) -> object:
-        found = await run(store, work, write=write, light=light)  # type: ignore[arg-type]
-        if write and not light:
-            monkeypatch.setattr(Store, "run", run)
-            raise StoreError("away", internal="it takes too long")
-        return found
+    async def late(store: Store, settlement: packages.Settlement) -> int:
+        monkeypatch.setattr(packages, "settle", settle)
+        assert settlement.event.billed
+        await settle(store, settlement)
+        raise StoreError("away", internal="it takes too long")
 
-    monkeypatch.setattr(Store, "run", late)
+    monkeypatch.setattr(packages, "settle", late)
     assert error_of(service.post(FORM))[1] == "X503DB"
     wait_for(service, AWAY)
     assert consumed(service) == 0

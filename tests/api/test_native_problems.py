@@ -361,13 +361,19 @@ def test_what_could_never_have_room_is_too_large_rather_than_busy(service_with: 
     assert (reply.status, problem(reply)["code"]) == (413, "body_too_large")
 
 
+def test_the_least_memory_has_room_for_an_address_and_its_picture(service_with: Callable[..., Service]) -> None:
+    service = service_with(body_memory=8)
+    sent = b'{"url": "http://127.0.0.1/a.png"}'.ljust(100_000)
+    assert problem(call(service, sent, content_type="application/json"))["code"] == "fetch_failed"
+
+
 def test_pictures_that_are_fetched_take_their_share_of_the_memory(service_with: Callable[..., Service]) -> None:
     """While a body holds a part of it there is no room for a whole picture from elsewhere."""
     service = service_with(body_memory=20)
-    whole = request(JPEG.ljust(2 * MB), target="/v1/ocr", content_type="image/jpeg", appcode=service.caller.appcode)
+    whole = request(JPEG.ljust(3 * MB), target="/v1/ocr", content_type="image/jpeg", appcode=service.caller.appcode)
     with Connection(service.port) as slow:
         slow.send(whole[:-1])
-        wait_for(lambda: held(service) > MB)
+        wait_for(lambda: held(service) > 2 * MB)
         reply = call(service, b"", query="url=http://example.com/a.png")
         assert (reply.status, problem(reply)["code"], reply["Retry-After"]) == (503, "service_busy", "1")
         slow.send(whole[-1:])

@@ -34,6 +34,8 @@ from ziyan.settings import Settings
 
 #: Bodies that are taken apart at once: base64 in JSON takes some four times its size while that is done.
 _PARSED_AT_ONCE: Final = 2
+#: Of the memory for bodies, what a fetched picture leaves to the body that names its address.
+_ASKING_BYTES: Final = 1 << 20
 
 
 class Native:
@@ -53,7 +55,7 @@ class Native:
         self._models = offered(settings)
         memory = settings.body_memory << 20  # what could never have room is too large rather than busy
         self._max_body_bytes = min(MAX_BODY_BYTES, memory)
-        self._max_fetched_bytes = min(MAX_PICTURE_BYTES, memory)
+        self._max_fetched_bytes = min(MAX_PICTURE_BYTES, memory - _ASKING_BYTES)
         self._limits = ImageLimits(max_bytes=MAX_PICTURE_BYTES, max_pixels=settings.max_pixels, formats=ALL_FORMATS)
         self._parsing = asyncio.Semaphore(_PARSED_AT_ONCE)
 
