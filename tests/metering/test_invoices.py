@@ -20,6 +20,7 @@ from ziyan.metering.invoices import (
     list_invoices,
     reject_invoice,
     request_invoice,
+    void_invoice,
 )
 from ziyan.metering.store import Store
 
@@ -175,6 +176,31 @@ def test_a_request_is_decided_once(store: Store, app: App) -> None:
             decide()
     with pytest.raises(NotFoundError):
         issue_invoice(store, "none", NUMBER)
+
+
+def test_a_voided_invoice_frees_its_amount_and_keeps_its_number_and_file(store: Store, app: App) -> None:
+    asked = request_invoice(store, app.account_id, replace(NORMAL, amount_fen=3000))
+    with pytest.raises(ConflictError, match="requested, not issued"):
+        void_invoice(store, asked.id, "early")
+    issue_invoice(store, asked.id, NUMBER, pdf=PDF)
+    orders.refund_order(store, order_of(store, app, 2000), fen=2000)
+    with pytest.raises(ConflictError, match="reason"):
+        void_invoice(store, asked.id, " ")
+    voided = void_invoice(store, asked.id, " 已退款 ")
+    assert (voided.state, voided.reason, voided.invoice_number) == ("voided", "已退款", NUMBER)
+    assert voided.voided_at is not None
+    assert list_invoices(store, state="voided") == list_invoices(store) == [voided]
+    assert list_invoices(store, state="issued") == []
+    assert invoice_file(store, asked.id).content == PDF
+    for change in (
+        lambda: void_invoice(store, asked.id, "again"),
+        lambda: attach_pdf(store, asked.id, "a.pdf", PDF),
+        lambda: issue_invoice(store, asked.id, NUMBER),
+    ):
+        with pytest.raises(ConflictError, match="is voided"):
+            change()
+    assert invoiceable_fen(store, app.account_id) == 1000
+    assert issue_invoice(store, request_invoice(store, app.account_id, NORMAL).id, NUMBER).state == "issued"
 
 
 def test_of_many_requests_at_once_no_more_than_was_paid_come_through(store: Store, app: App) -> None:

@@ -112,8 +112,13 @@ async def test_an_invoice_is_asked_for_issued_and_fetched_and_all_of_it_is_in_th
     assert {each["state"] for each in listed} == {"issued", "cancelled", "rejected"}
     assert len((await admin.get("/admin/invoices", state="issued"))["items"]) == 1
     assert len((await buyer.get("/account/invoices"))["items"]) == 3
+    voided = await admin.post(f"{path}/void", {"reason": "paid back"}, status=200)
+    assert (voided["state"], voided["reason"]) == ("voided", "paid back")
+    assert await admin.refused("POST", f"{path}/void", {"reason": "again"}) == (409, "conflict")
+    assert [each["id"] for each in (await admin.get("/admin/invoices", state="voided"))["items"]] == [asked["id"]]
     log = (await admin.get("/admin/audit", object_id=asked["id"]))["items"]
-    assert [entry["action"] for entry in log] == ["invoice.attach", "invoice.issue", "invoice.request"]
+    actions = ["invoice.void", "invoice.attach", "invoice.issue", "invoice.request"]
+    assert [entry["action"] for entry in log] == actions
 
 
 async def test_events_are_given_as_files_and_to_nobody_else(app: Any, store: Store) -> None:
@@ -171,5 +176,6 @@ def test_the_commands_write_statements_and_decide_on_invoices(
     file.write_bytes(PDF)
     assert told("invoices", "attach", asked[0].id, str(file))["id"] == asked[0].id
     assert refused("invoices", "attach", asked[0].id, str(tmp_path / "none.pdf"))[0] == 66
+    assert told("invoices", "void", asked[0].id, "paid back")["state"] == "voided"
     assert "¥1.00" in run("invoices", "list", "--account", account)
     assert [each["id"] for each in told("invoices", "list", "--state", "rejected")] == [asked[1].id]

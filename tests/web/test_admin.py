@@ -613,6 +613,13 @@ def test_a_refund_says_which_invoices_have_its_money(service: Service, wang: Cli
     assert f'href="/admin/invoices/{named.id}?lang=en"' in told.text
     person.do(lambda at: papers.reject_invoice(at, more.id, "退款了"))
     assert loose.id[:8] not in wang.ask(page).plain
+    there = f"/admin/invoices/{named.id}"
+    voided = wang.send(there, f"{there}/void", reason="款已退回")
+    assert "已标为作废" in wang.follow(voided.headers["location"]).plain
+    shown = wang.ask(there).plain
+    assert all(words in shown for words in ("已作废", "作废时间", "款已退回", "26000042"))
+    assert "26000042" not in wang.ask(page).plain
+    assert "已作废" in wang.ask("/admin/invoices?state=voided").plain
     operator_login_of_orders(service, "qian")
     assert f"/admin/invoices/{named.id}" not in signed_in(service, "qian").ask(page).text
 

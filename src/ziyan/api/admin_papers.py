@@ -21,7 +21,7 @@ router = APIRouter()
 StatementsReader = Annotated[Visitor, Depends(needs(Scope.STATEMENTS_READ))]
 InvoicesReader = Annotated[Visitor, Depends(needs(Scope.INVOICES_READ))]
 InvoicesWriter = Annotated[Visitor, Depends(needs(Scope.INVOICES_WRITE))]
-InvoiceState = Literal["requested", "issued", "rejected", "cancelled"]
+InvoiceState = Literal["requested", "issued", "rejected", "cancelled", "voided"]
 
 
 class Issued(Said):
@@ -30,8 +30,8 @@ class Issued(Said):
     number: Name
 
 
-class Rejected(Said):
-    """Why a request is refused; its buyer reads it."""
+class Why(Said):
+    """Why a request is refused, or an invoice voided; its buyer reads it."""
 
     reason: Name
 
@@ -72,9 +72,15 @@ async def issue_invoice(visitor: InvoicesWriter, invoice_id: Identifier, said: I
 
 
 @router.post("/invoices/{invoice_id}/reject")
-async def reject_invoice(visitor: InvoicesWriter, invoice_id: Identifier, said: Rejected) -> InvoiceView:
+async def reject_invoice(visitor: InvoicesWriter, invoice_id: Identifier, said: Why) -> InvoiceView:
     """Refuse a request."""
     return InvoiceView.of(await visitor.change(lambda desk: papers.reject_invoice(desk, invoice_id, said.reason)))
+
+
+@router.post("/invoices/{invoice_id}/void")
+async def void_invoice(visitor: InvoicesWriter, invoice_id: Identifier, said: Why) -> InvoiceView:
+    """Note that an issued invoice was voided."""
+    return InvoiceView.of(await visitor.change(lambda desk: papers.void_invoice(desk, invoice_id, said.reason)))
 
 
 @router.put("/invoices/{invoice_id}/file")

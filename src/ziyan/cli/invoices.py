@@ -1,4 +1,4 @@
-"""``ziyan invoices list | issue | reject | attach``: what buyers ask invoices for."""
+"""``ziyan invoices list | issue | reject | void | attach``: what buyers ask invoices for."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ REJECT_EXAMPLE = """\
 example:
   ziyan invoices reject 0123456789abcdef0123456789abcdef "The title is another company's"
 """
+VOID_EXAMPLE = """\
+example:
+  ziyan invoices void 0123456789abcdef0123456789abcdef "The order was paid back"
+"""
 ATTACH_EXAMPLE = """\
 example:
   ziyan invoices attach 0123456789abcdef0123456789abcdef invoice.pdf
 """
-STATES = ("requested", "issued", "rejected", "cancelled")
+STATES = ("requested", "issued", "rejected", "cancelled", "voided")
 _COLUMNS = ("id", "created_at", "state", "account_id", "kind", "title", "tax_number", "amount_fen", "invoice_number")
 
 
@@ -51,13 +55,14 @@ def add_parser(commands: Any) -> None:
     for name, about, example, run in (
         ("issue", "note that an invoice was issued", ISSUE_EXAMPLE, run_issue),
         ("reject", "refuse a request, with a reason that its buyer reads", REJECT_EXAMPLE, run_reject),
+        ("void", "note that an issued invoice was voided, with a reason that its buyer reads", VOID_EXAMPLE, run_void),
         ("attach", "attach the PDF of an issued invoice", ATTACH_EXAMPLE, run_attach),
     ):
         action = add_action(actions, name, about, example, run)
         action.add_argument("invoice", metavar="ID", help="the request's identifier, as ziyan invoices list prints it")
         if name == "issue":
             action.add_argument("number", metavar="NUMBER", help="of the invoice")
-        elif name == "reject":
+        elif name in {"reject", "void"}:
             action.add_argument("reason", metavar="REASON", type=arguments.name, help="why")
         else:
             action.add_argument("file", metavar="FILE", type=Path, help="a PDF of at most 5 MiB")
@@ -89,6 +94,13 @@ def run_reject(settings: Settings, args: argparse.Namespace) -> int:
     from ziyan.metering import papers
 
     return _done(settings, args, lambda desk: papers.reject_invoice(desk, args.invoice, args.reason))
+
+
+def run_void(settings: Settings, args: argparse.Namespace) -> int:
+    """Note that an invoice was voided."""
+    from ziyan.metering import papers
+
+    return _done(settings, args, lambda desk: papers.void_invoice(desk, args.invoice, args.reason))
 
 
 def run_attach(settings: Settings, args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""Requests for invoices (发票): asked for by buyers, issued or rejected by an operator, who writes them elsewhere.
+"""Requests for invoices (发票): buyers ask, an operator issues, rejects or voids, and writes the invoices elsewhere.
 
 An account can ask for invoices over what it has paid and has no invoice of, and not a fen more: the amount is compared
 and the request is stored in one transaction that nobody else's request of the account can come between.
@@ -34,6 +34,7 @@ __all__ = [
     "list_invoices",
     "reject_invoice",
     "request_invoice",
+    "void_invoice",
 ]
 
 MAX_PDF_BYTES: Final = 5 << 20
@@ -162,9 +163,28 @@ def reject_invoice(store: Store, invoice_id: str, reason: str) -> Invoice:
 def reject_invoice_in(connection: Connection, invoice_id: str, reason: str) -> Invoice:
     """As ``reject_invoice``, inside a transaction that has begun."""
     invoice = _requested(connection, invoice_id)
-    if not reason.strip():
-        raise ConflictError("A rejection needs a reason that the buyer can read")
-    return _decided(connection, replace(invoice, state="rejected", reason=reason.strip()))
+    return _decided(connection, replace(invoice, state="rejected", reason=_reason(reason)))
+
+
+def void_invoice(store: Store, invoice_id: str, reason: str) -> Invoice:
+    """Note that an issued invoice was voided (作废, 红冲) where it was made; its amount can be asked for again.
+
+    Its number and its PDF stay.
+
+    Raises:
+        NotFoundError: There is no such request.
+        ConflictError: It is not issued, or no reason is given.
+    """
+    return store.transact(lambda connection: void_invoice_in(connection, invoice_id, reason), write=True)
+
+
+def void_invoice_in(connection: Connection, invoice_id: str, reason: str) -> Invoice:
+    """As ``void_invoice``, inside a transaction that has begun."""
+    invoice = _known(connection, invoice_id)
+    _require(invoice, "issued")
+    voided = replace(invoice, state="voided", reason=_reason(reason), voided_at=now_ms())
+    table.void(connection, voided)
+    return voided
 
 
 def cancel_invoice(store: Store, account_id: str, invoice_id: str) -> Invoice:
@@ -261,6 +281,12 @@ def _file(name: str, pdf: bytes) -> InvoiceFile:
     if not _is_line(name, 5, 200) or not name.lower().endswith(".pdf") or set(name) & set('/\\"'):
         raise ConflictError("A file's name ends in .pdf and has no slashes")
     return InvoiceFile(name, pdf, hashlib.sha256(pdf).hexdigest(), now_ms())
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise ConflictError("A reason is needed, one that the buyer can read")
+    return text.strip()
 
 
 def _requested(connection: Connection, invoice_id: str) -> Invoice:

@@ -74,6 +74,17 @@ def reject_invoice(desk: Desk, invoice_id: str, reason: str) -> Invoice:
     return _noted(desk, "invoice.reject", before, invoices.reject_invoice_in(desk.connection, invoice_id, reason))
 
 
+def void_invoice(desk: Desk, invoice_id: str, reason: str) -> Invoice:
+    """Note that an issued invoice was voided, with a reason that its buyer reads.
+
+    Raises:
+        NotFoundError: There is no such request.
+        ConflictError: It is not issued, or no reason is given.
+    """
+    before = find_invoice(desk, invoice_id)
+    return _noted(desk, "invoice.void", before, invoices.void_invoice_in(desk.connection, invoice_id, reason))
+
+
 def attach_file(desk: Desk, invoice_id: str, name: str, pdf: bytes) -> Invoice:
     """Attach the PDF of an issued invoice, in the place of an earlier one.
 
@@ -89,7 +100,7 @@ def attach_file(desk: Desk, invoice_id: str, name: str, pdf: bytes) -> Invoice:
 def standing_for(desk: Desk, order: Order) -> list[Invoice]:
     """Requests and invoices over an order's money that a refund of the whole of it leaves, or left, without money.
 
-    A refund changes none of them: what was issued has to be voided outside, and what was not, rejected.
+    A refund changes none of them: what was issued has to be voided, and what was not, rejected.
     """
     back = order.price_fen if order.state == "paid" else 0
     return [

@@ -167,6 +167,7 @@ class InvoiceView(View):
     decided_at: Moment | None
     invoice_number: str
     reason: str
+    voided_at: Moment | None
 
 
 class NoticeView(View):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from ziyan.metering.store.schema import accounts, invoice_files, invoice_requests, orders
 
@@ -25,11 +26,12 @@ class Invoice:
         registered: Of a special one: registered address and telephone.
         bank: Of a special one: bank and its account.
         email: Where the operator is to mail a copy; may be empty.
-        state: ``requested``, ``issued``, ``rejected`` or ``cancelled``.
+        state: ``requested``, ``issued``, ``rejected``, ``cancelled`` or ``voided``.
         created_at: When it was asked for.
         decided_at: When it got another state than ``requested``.
         invoice_number: Of the invoice that was issued.
-        reason: Why it was rejected.
+        reason: Why it was rejected, or voided.
+        voided_at: When an issued one was voided.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Invoice:
     decided_at: int | None = None
     invoice_number: str = ""
     reason: str = ""
+    voided_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,11 @@ class InvoiceFile:
 
 
 _C = invoice_requests.c
+#: What has become of a request, as ``Invoice.state`` has it.
+STATE: Final[ColumnElement[str]] = case((_C.voided_at.is_not(None), "voided"), else_=_C.state)
+COLUMNS: Final = tuple(STATE.label(name) if name == "state" else _C[name] for name in Invoice.__dataclass_fields__)
 #: States in which a request has its amount.
-_STANDING = ("requested", "issued")
-_COLUMNS = tuple(_C[name] for name in Invoice.__dataclass_fields__)
+_STANDING: Final = STATE.in_(("requested", "issued"))
 _FILE = tuple(invoice_files.c[name] for name in InvoiceFile.__dataclass_fields__)
 
 
@@ -81,7 +86,7 @@ def left_fen(connection: Connection, account_id: str, order_id: str | None = Non
         order_id: Of this order and the requests that name it alone; None for all.
     """
     paid: list[ColumnElement[bool]] = [orders.c.account_id == account_id, orders.c.state.in_(("paid", "refunded"))]
-    asked: list[ColumnElement[bool]] = [_C.account_id == account_id, _C.state.in_(_STANDING)]
+    asked: list[ColumnElement[bool]] = [_C.account_id == account_id, _STANDING]
     if order_id is not None:
         paid.append(orders.c.id == order_id)
         asked.append(_C.order_id == order_id)
@@ -92,28 +97,29 @@ def left_fen(connection: Connection, account_id: str, order_id: str | None = Non
 
 def add(connection: Connection, invoice: Invoice) -> None:
     """Store a new request."""
-    connection.execute(insert(invoice_requests).values({name: getattr(invoice, name) for name in _names()}))
+    values = {name: getattr(invoice, name) for name in Invoice.__dataclass_fields__}
+    connection.execute(insert(invoice_requests).values(values))
 
 
 def by_id(connection: Connection, invoice_id: str) -> Invoice | None:
     """The request of this identifier, locked until the transaction ends."""
-    row = connection.execute(select(*_COLUMNS).where(_C.id == invoice_id).with_for_update()).one_or_none()
+    row = connection.execute(select(*COLUMNS).where(_C.id == invoice_id).with_for_update()).one_or_none()
     return Invoice(*row) if row else None
 
 
 def found(connection: Connection, *, account_id: str | None, state: str | None) -> list[Invoice]:
     """Every request, newest first; of one account, in one state, where that is named."""
-    statement = select(*_COLUMNS).order_by(_C.created_at.desc(), _C.id)
+    statement = select(*COLUMNS).order_by(_C.created_at.desc(), _C.id)
     if account_id is not None:
         statement = statement.where(_C.account_id == account_id)
     if state is not None:
-        statement = statement.where(_C.state == state)
+        statement = statement.where(STATE.in_((state,)))
     return [Invoice(*row) for row in connection.execute(statement)]
 
 
 def standing(connection: Connection, account_id: str, order_id: str | None) -> list[Invoice]:
     """Requests that nobody decided and invoices that were issued, oldest first: for an order, or for none by name."""
-    statement = select(*_COLUMNS).where(_C.account_id == account_id, _C.state.in_(_STANDING), _C.order_id == order_id)
+    statement = select(*COLUMNS).where(_C.account_id == account_id, _STANDING, _C.order_id == order_id)
     return [Invoice(*row) for row in connection.execute(statement.order_by(_C.created_at, _C.id))]
 
 
@@ -121,6 +127,12 @@ def decide(connection: Connection, invoice: Invoice) -> None:
     """Store what has become of a request."""
     decided = ("state", "decided_at", "invoice_number", "reason")
     values = {name: getattr(invoice, name) for name in decided}
+    connection.execute(update(invoice_requests).where(_C.id == invoice.id).values(values))
+
+
+def void(connection: Connection, invoice: Invoice) -> None:
+    """Store that an issued invoice was voided, and why."""
+    values = {"voided_at": invoice.voided_at, "reason": invoice.reason}
     connection.execute(update(invoice_requests).where(_C.id == invoice.id).values(values))
 
 
@@ -144,7 +156,3 @@ def file_of(connection: Connection, invoice_id: str, account_id: str | None) -> 
         statement = statement.where(_C.account_id == account_id)
     row = connection.execute(statement).one_or_none()
     return InvoiceFile(*row) if row else None
-
-
-def _names() -> tuple[str, ...]:
-    return tuple(Invoice.__dataclass_fields__)

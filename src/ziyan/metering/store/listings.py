@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, Select, case, func, select
 
+from ziyan.metering.store import invoices
 from ziyan.metering.store.apps import Account
 from ziyan.metering.store.invoices import Invoice
 from ziyan.metering.store.notices import Delivery, all_deliveries
@@ -72,17 +73,16 @@ def orders_listing(account_id: str | None = None, states: tuple[str, ...] = ()) 
 def invoices_listing(account_id: str | None = None, states: tuple[str, ...] = ()) -> Listing[Invoice]:
     """Requests for invoices; of one account or in some states alone, where they are named."""
     c = invoice_requests.c
-    statement = select(*(c[name] for name in Invoice.__dataclass_fields__))
-    statement = statement.join_from(invoice_requests, accounts, c.account_id == accounts.c.id)
+    statement = select(*invoices.COLUMNS).join_from(invoice_requests, accounts, c.account_id == accounts.c.id)
     if states:
-        statement = statement.where(c.state.in_(states))
+        statement = statement.where(invoices.STATE.in_(states))
     fields = {
         "id": Field(c.id),
         "account": Field(accounts.c.name),
         "title": Field(c.title),
         "kind": Field(c.kind, "word"),
         "amount": Field(c.amount_fen, "fen"),
-        "state": Field(c.state, "word"),
+        "state": Field(invoices.STATE, "word"),
         "created": Field(c.created_at, "moment"),
         "number": Field(c.invoice_number),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Select, select, text
 
-from ziyan.metering.store.invoices import Invoice
+from ziyan.metering.store.invoices import COLUMNS, STATE, Invoice
 from ziyan.metering.store.notices import Notice
 from ziyan.metering.store.packages import Package
 from ziyan.metering.store.sales import Order
@@ -46,8 +46,7 @@ def orders_page(connection: Connection, asked: Asked, wanted: Filter) -> Slice[O
 def invoices_page(connection: Connection, asked: Asked, wanted: Filter) -> Slice[Invoice]:
     """Requests for invoices, newest first."""
     columns = invoice_requests.c
-    statement = select(*(columns[name] for name in Invoice.__dataclass_fields__))
-    statement = _where(statement, (columns.account_id, wanted.account_id), (columns.state, wanted.state))
+    statement = _where(select(*COLUMNS), (columns.account_id, wanted.account_id), (STATE, wanted.state))
     return cut(connection, statement, (columns.created_at, columns.id), asked, named(Invoice))
 
 

@@ -16,6 +16,7 @@ DEEDS: Final[dict[str, tuple[str, str]]] = {
     "invoice.issue": ("开具发票", "Issued an invoice"),
     "invoice.reject": ("驳回开票申请", "Rejected a request for an invoice"),
     "invoice.request": ("申请发票", "Asked for an invoice"),
+    "invoice.void": ("作废发票", "Voided an invoice"),
     "item.put": ("上架或修改套餐", "Put an item up for sale, or changed it"),
     "item.retire": ("下架套餐", "Retired an item"),
     "key.create": ("生成凭证", "Made a key"),

@@ -1,4 +1,4 @@
-"""Statements; requests for invoices: looked at, issued with the PDF, or refused with a reason."""
+"""Statements; requests for invoices: looked at, issued with the PDF, or refused or voided with a reason."""
 
 from __future__ import annotations
 
@@ -117,6 +117,17 @@ async def reject_invoice(ask: Ask) -> Response:
     await ask.change(lambda desk: papers.reject_invoice(desk, invoice_id, reason))
     return ask.done(
         f"/admin/invoices/{invoice_id}", "申请已驳回，买家会看到理由。", "The request was refused; its buyer sees why."
+    )
+
+
+async def void_invoice(ask: Ask) -> Response:
+    """Note that an issued invoice was voided, with a reason that its buyer reads."""
+    invoice_id, reason = ask.path("invoice_id"), name_of(ask, "reason")
+    await ask.change(lambda desk: papers.void_invoice(desk, invoice_id, reason))
+    return ask.done(
+        f"/admin/invoices/{invoice_id}",
+        "发票已标为作废，金额可以重新申请；买家会看到理由。",
+        "The invoice was marked as voided: its amount can be asked for again. Its buyer sees why.",
     )
 
 

@@ -29,6 +29,7 @@ INVOICE_STATES: Final = {
     "issued": (("已开票", "issued"), "good"),
     "rejected": (("已驳回", "rejected"), "bad"),
     "cancelled": (("已撤回", "cancelled"), "over"),
+    "voided": (("已作废", "voided"), "over"),
 }
 INVOICE_KINDS: Final = {"normal": ("普通发票", "normal"), "special": ("专用发票", "special")}
 #: Field of a form → its name.

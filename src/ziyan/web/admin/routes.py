@@ -64,6 +64,7 @@ CHANGED = (
     ("/admin/invoices/{invoice_id}/issue", S.INVOICES_WRITE, papers.issue_invoice),
     ("/admin/invoices/{invoice_id}/attach", S.INVOICES_WRITE, papers.attach_file),
     ("/admin/invoices/{invoice_id}/reject", S.INVOICES_WRITE, papers.reject_invoice),
+    ("/admin/invoices/{invoice_id}/void", S.INVOICES_WRITE, papers.void_invoice),
 )
 _UPLOADS = (papers.issue_invoice, papers.attach_file)
 

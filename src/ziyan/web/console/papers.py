@@ -37,6 +37,7 @@ STATES: Final = {
     "issued": (("已开票", "Issued"), "good"),
     "rejected": (("已驳回", "Rejected"), "bad"),
     "cancelled": (("已撤回", "Taken back"), "over"),
+    "voided": (("已作废", "Voided"), "over"),
 }
 _KINDS: Final = {"normal": ("普通发票", "Normal"), "special": ("专用发票", "Special")}
 _FIELDS: Final = ("kind", "title", "tax_number", "amount", "order", "registered", "bank", "email")

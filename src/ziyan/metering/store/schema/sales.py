@@ -61,7 +61,8 @@ invoice_requests = Table(
     Column("created_at", BigInteger, nullable=False, index=True),
     Column("decided_at", BigInteger),
     Column("invoice_number", String(40), nullable=False, server_default=""),
-    Column("reason", Text, nullable=False, server_default=""),  # why it was rejected
+    Column("reason", Text, nullable=False, server_default=""),  # why it was rejected, or voided
+    Column("voided_at", BigInteger),  # when an issued one was voided; its state stays as it is
     CheckConstraint("kind IN ('normal', 'special')", name="kind"),
     CheckConstraint("state IN ('requested', 'issued', 'rejected', 'cancelled')", name="state"),
     CheckConstraint("amount_fen > 0", name="amount"),
