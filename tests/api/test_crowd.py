@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
@@ -13,7 +14,7 @@ from tests.api.test_body_memory import wait_for
 from tests.api.wire import Connection, request
 from ziyan.api.accepting import MOST_TOLD
 from ziyan.api.address import Network
-from ziyan.api.crowd import Crowd
+from ziyan.api.crowd import Crowd, room
 from ziyan.settings import Settings
 
 __all__ = ["certificate"]
@@ -138,3 +139,40 @@ def test_addresses_are_counted_apart_and_forgotten() -> None:
         assert all(joins("192.0.2.9", number) for number in range(3))
         assert all(joins() for _ in range(3)), "it has gone already, and ends by itself"
     assert not crowd._held
+
+
+def test_all_are_counted_together_too_proxies_among_them() -> None:
+    crowd = Crowd(2, Settings.load(trusted_proxies="192.0.2.9").proxy_networks, altogether=3)
+    with ExitStack() as stack:
+        joined = [stack.enter_context(crowd.joined((f"192.0.2.{number}", 1))) for number in (1, 2, 9, 9, 3)]
+        assert joined == [0, 0, 0, 1, 2]
+    with crowd.joined(("192.0.2.3", 1)) as again:
+        assert again == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "granted", "connections"),
+    [
+        ((1_024, 1_024), True, 768),
+        ((1_024, 4_096), True, 3_840),
+        ((1_024, resource.RLIM_INFINITY), True, 65_280),
+        ((1_024, 1_048_576), True, 65_280),
+        ((100_000, 1_048_576), True, 99_744),
+        ((256, 256), True, 128),
+        ((1_024, resource.RLIM_INFINITY), False, 768),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), True, 0),
+    ],
+)
+def test_as_many_connections_as_there_are_descriptors_for(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], granted: bool, connections: int
+) -> None:
+    asked = []
+
+    def setrlimit(_kind: int, wanted: tuple[int, int]) -> None:
+        asked.append(wanted)
+        if not granted:
+            raise ValueError("not so many")
+
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+    assert room(limits) == connections
+    assert all(hard == limits[1] and soft >= limits[0] for soft, hard in asked)

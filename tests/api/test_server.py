@@ -12,15 +12,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.api.certificates import Certificate, certificate
 from tests.api.conftest import Service
-from tests.api.wire import FakeEngine, request
+from tests.api.wire import Connection, FakeEngine, request
 from tests.desk import set_app_disabled
 from ziyan.api import server
 from ziyan.api.logs import JsonLines, configure_logging
@@ -53,9 +54,10 @@ server.serve(Settings.load())
 
 
 @contextmanager
-def serving(data_dir: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def serving(data_dir: Path, port: int, *within: str) -> Iterator[subprocess.Popen[str]]:
+    """The service; what is to run it comes before it."""
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", SERVE],
+        [*within, sys.executable, "-W", "error", "-c", SERVE],
         env={**os.environ, "ZIYAN_DATA_DIR": str(data_dir), "ZIYAN_PORT": str(port)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -100,6 +102,30 @@ def test_serve_with_a_certificate_prints_a_command_that_works(
         command = next(line for line in process.stdout if line.startswith("  curl"))
         answer = subprocess.run([*shlex.split(command), "-sS"], capture_output=True, text=True, check=True).stdout
     assert json.loads(answer)["ok"] == 1
+
+
+def test_a_crowd_of_connections_leaves_the_file_descriptors_that_calls_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 400 descriptors half are for connections, from however many addresses they come."""
+    monkeypatch.setenv("ZIYAN_CONNECTIONS_ADDRESS", "0")
+    writes = b"GET /healthz/ready HTTP/1.1\r\nHost: a\r\n\r\n"
+    with serving(tmp_path, 0, "prlimit", "--nofile=400:400") as process, ExitStack() as stack:
+        assert process.stdout is not None
+        ready = next(line for line in process.stdout if "is ready at" in line)
+        port = int(ready.rstrip().rpartition(":")[2])
+        first = stack.enter_context(Connection(port))
+        for _ in range(450):
+            stack.enter_context(Connection(port)).send(b"GET / HTTP/1.1\r\nX: ")
+        first.send(writes)
+        assert first.read_reply().status == 200
+        assert 200 <= psutil.Process(process.pid).num_fds() < 300
+        late = stack.enter_context(Connection(port))
+        with suppress(ConnectionError):  # it is told so, or just ended
+            late.send(writes)
+            assert late.rest().split(b" ", 2)[1:2] in ([], [b"429"])
+        first.send(writes)
+        assert first.read_reply().status == 200
 
 
 def test_serve_does_not_start_with_an_unusable_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

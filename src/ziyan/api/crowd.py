@@ -1,31 +1,40 @@
-"""How many connections one address may hold: each takes a file descriptor, and memory for what it has half sent."""
+"""How many connections there may be: each takes a file descriptor, and memory for what it has half sent."""
 
 from __future__ import annotations
 
+import resource
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 from ziyan.api.address import Network, caller_address
 from ziyan.api.rates import address_block
 from ziyan.settings import Settings
 
+#: File descriptors that are left to the database, to reading processes that replace others, and to fetched pictures.
+_OTHERS: Final = 256
+#: More are not asked for: every one takes memory.
+_MOST_DESCRIPTORS: Final = 65_536
+
 
 class Crowd:
     """Counts connections by address.  Used by one event loop; each process counts for itself."""
 
-    def __init__(self, most: int, proxies: Sequence[Network] = ()) -> None:
-        """Let each address hold ``most`` connections, and ``proxies`` any number; 0 lets everybody."""
+    def __init__(self, most: int, proxies: Sequence[Network] = (), *, altogether: int = 0) -> None:
+        """Let each address hold ``most`` connections, ``proxies`` any number, all ``altogether``; 0 sets no limit."""
         self._most = most
         self._proxies = proxies
+        self._altogether = altogether
         self._held: Counter[str] = Counter()
+        self._all = 0
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Crowd:
-        """The limit of ``ZIYAN_CONNECTIONS_ADDRESS``."""
-        return cls(settings.connections_address, settings.proxy_networks)
+        """The limit of ``ZIYAN_CONNECTIONS_ADDRESS``, and no more altogether than there are file descriptors for."""
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(settings.connections_address, settings.proxy_networks, altogether=room(limits))
 
     @contextmanager
     def joined(self, peer: Any) -> Iterator[int]:
@@ -36,9 +45,13 @@ class Crowd:
         """
         block = self._block(peer)
         self._held[block] += 1
+        self._all += 1
         try:
-            yield max(0, self._held[block] - self._most) if block and self._most else 0
+            too_many = self._held[block] - self._most if block and self._most else 0
+            too_many_altogether = self._all - self._altogether if self._altogether else 0
+            yield max(0, too_many, too_many_altogether)
         finally:
+            self._all -= 1
             self._held[block] -= 1
             if not self._held[block]:
                 del self._held[block]  # or everybody who ever came would be remembered
@@ -49,3 +62,20 @@ class Crowd:
         if not address or any(ip_address(address) in network for network in self._proxies):
             return ""
         return address_block(address)
+
+
+def room(limits: tuple[int, int]) -> int:
+    """Connections that there are file descriptors for, when the system has granted what it may; 0 for any number.
+
+    Args:
+        limits: How many descriptors the process may have, and how many it may ask for.
+    """
+    soft, hard = limits
+    if soft == resource.RLIM_INFINITY:
+        return 0
+    most = max(soft, _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_MOST_DESCRIPTORS, hard))
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (OSError, ValueError):  # macOS grants fewer than it says
+        most = soft
+    return max(most - _OTHERS, most // 2)
