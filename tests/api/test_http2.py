@@ -320,6 +320,7 @@ FRAMES = {
     "priority": frame(2, bytes(4) + b"\x10", stream=3),
     "unknown": frame(0x77),
     "empty data": frame(0, stream=1),
+    "a body byte by byte": frame(0, b"x", stream=1),
 }
 
 

@@ -284,11 +284,14 @@ async def test_no_reader_outlives_a_killed_gateway_even_when_stuck(tmp_path: Pat
 # --- frames -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "record", [OPTIONS, ImageError("public", internal="inside"), [1, "two", 3.0, None, frozenset({"JPEG"})]]
-)
+@pytest.mark.parametrize("record", [OPTIONS, [1, "two", 3.0, None, frozenset({"JPEG"})]])
 def test_records_travel(record: object) -> None:
-    assert repr(worker.unpack(worker.pack(record))) == repr(record)
+    assert worker.unpack(worker.pack(record)) == record
+
+
+def test_errors_travel() -> None:
+    error = ImageError("public", internal="inside")
+    assert repr(worker.unpack(worker.pack(error))) == repr(error)
 
 
 @pytest.mark.parametrize("stranger", [os.system, subprocess.Popen, Path("x"), ForeignError("x"), worker.unpack])

@@ -59,6 +59,8 @@ _TURN_BYTES: Final = 8 << 10
 MAX_FRAMES: Final = 1_000
 _FRAMES_PER_SECOND: Final = 100
 _FRAMES_PER_ANSWER: Final = 4
+#: Bytes of a body that make up for the frame that brings them: a body byte by byte costs as much as other frames.
+_WORTH_A_FRAME: Final = 32
 _NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SCHEME_AND_HOST: Final = re.compile(rb"(?i)https?://[^/?#]*")
 
@@ -349,7 +351,9 @@ class _H2(H2Protocol):
         for event in events:
             if isinstance(event, h2.events.RequestReceived):
                 self._frames += 1 + _FRAMES_PER_ANSWER
-            elif isinstance(event, _OF_CALLS) or (isinstance(event, h2.events.DataReceived) and event.data):
+            elif isinstance(event, h2.events.DataReceived):
+                self._frames += min(1.0, len(event.data) / _WORTH_A_FRAME)
+            elif isinstance(event, _OF_CALLS):
                 self._frames += 1
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
