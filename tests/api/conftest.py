@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def start_service(
     thread.start()
 
     def ask_to_stop() -> None:
-        if thread.is_alive():
+        with suppress(RuntimeError):  # it was told before, and has closed its loop
             loop.call_soon_threadsafe(stop.set)
 
     def wait_for_end() -> None:

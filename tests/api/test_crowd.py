@@ -14,7 +14,7 @@ from tests.api.test_body_memory import wait_for
 from tests.api.wire import Connection, request
 from ziyan.api.accepting import MOST_TOLD
 from ziyan.api.address import Network
-from ziyan.api.crowd import Crowd, room
+from ziyan.api.crowd import Crowd, make_room
 from ziyan.settings import Settings
 
 __all__ = ["certificate"]
@@ -174,5 +174,5 @@ def test_as_many_connections_as_there_are_descriptors_for(
             raise ValueError("not so many")
 
     monkeypatch.setattr(resource, "setrlimit", setrlimit)
-    assert room(limits) == connections
+    assert make_room(limits) == connections
     assert all(hard == limits[1] and soft >= limits[0] for soft, hard in asked)

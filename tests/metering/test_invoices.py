@@ -20,7 +20,6 @@ from ziyan.metering.invoices import (
     list_invoices,
     reject_invoice,
     request_invoice,
-    void_invoice,
 )
 from ziyan.metering.store import Store
 
@@ -41,6 +40,10 @@ def app(store: Store) -> App:
 
 def order_of(store: Store, app: App, fen: int) -> str:
     return next(order.id for order in orders.list_orders(store, app.account_id) if order.price_fen == fen)
+
+
+def void_invoice(store: Store, invoice_id: str, reason: str) -> invoices.Invoice:
+    return store.transact(lambda connection: invoices.void_invoice_in(connection, invoice_id, reason), write=True)
 
 
 def test_a_request_is_issued_with_its_pdf(store: Store, app: App) -> None:

@@ -194,7 +194,6 @@ def test_sweeping_passes_over_what_others_are_ending(postgresql_settings: Settin
 
 async def test_what_may_be_billed_once_is_taken_with_the_call(store: Store, app_id: str) -> None:
     grant(store, app_id, 1)
-
     until = now_ms() + MINUTE
 
     async def hold(call: str, ticket: once.Ticket) -> str:

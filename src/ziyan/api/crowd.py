@@ -34,7 +34,7 @@ class Crowd:
     def from_settings(cls, settings: Settings) -> Crowd:
         """The limit of ``ZIYAN_CONNECTIONS_ADDRESS``, and no more altogether than there are file descriptors for."""
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return cls(settings.connections_address, settings.proxy_networks, altogether=room(limits))
+        return cls(settings.connections_address, settings.proxy_networks, altogether=make_room(limits))
 
     @contextmanager
     def joined(self, peer: Any) -> Iterator[int]:
@@ -64,8 +64,8 @@ class Crowd:
         return address_block(address)
 
 
-def room(limits: tuple[int, int]) -> int:
-    """Connections that there are file descriptors for, when the system has granted what it may; 0 for any number.
+def make_room(limits: tuple[int, int]) -> int:
+    """Ask the system for file descriptors; how many connections there are enough of them for, 0 for any number.
 
     Args:
         limits: How many descriptors the process may have, and how many it may ask for.

@@ -35,7 +35,7 @@ _BARE: Final[tuple[tuple[Callable[[bytes], bool], int], ...]] = (
     (lambda value: not value, 0),
     (lambda value: False, 1),
     (lambda value: not value.strip(), 2),  # Java's isBlank
-    (lambda value: value in (b"", b"0"), 2),  # the number 0 counts as nothing in PHP and JavaScript
+    (lambda value: value in (b"", b"0"), 2),  # 0 counts as nothing in PHP and JavaScript; a set would hash a picture
 )
 
 

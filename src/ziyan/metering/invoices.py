@@ -34,7 +34,6 @@ __all__ = [
     "list_invoices",
     "reject_invoice",
     "request_invoice",
-    "void_invoice",
 ]
 
 MAX_PDF_BYTES: Final = 5 << 20
@@ -166,20 +165,15 @@ def reject_invoice_in(connection: Connection, invoice_id: str, reason: str) -> I
     return _decided(connection, replace(invoice, state="rejected", reason=_reason(reason)))
 
 
-def void_invoice(store: Store, invoice_id: str, reason: str) -> Invoice:
+def void_invoice_in(connection: Connection, invoice_id: str, reason: str) -> Invoice:
     """Note that an issued invoice was voided (作废, 红冲) where it was made; its amount can be asked for again.
 
-    Its number and its PDF stay.
+    Its number and its PDF stay.  Inside a transaction that has begun.
 
     Raises:
         NotFoundError: There is no such request.
         ConflictError: It is not issued, or no reason is given.
     """
-    return store.transact(lambda connection: void_invoice_in(connection, invoice_id, reason), write=True)
-
-
-def void_invoice_in(connection: Connection, invoice_id: str, reason: str) -> Invoice:
-    """As ``void_invoice``, inside a transaction that has begun."""
     invoice = _known(connection, invoice_id)
     _require(invoice, "issued")
     voided = replace(invoice, state="voided", reason=_reason(reason), voided_at=now_ms())
