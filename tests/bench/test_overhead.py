@@ -55,6 +55,14 @@ def test_the_form_holds_a_picture_of_1_mib() -> None:
     assert len(base64.b64decode(parse_pairs(form())["img"])) == PICTURE_BYTES
 
 
+def test_a_form_may_be_of_another_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overhead, "MOST_MS", math.inf)
+    asked = ["overhead", "--form", "1048576", "--rounds", "1", "--calls", "1", "--out", str(tmp_path)]
+    assert main(asked) == GOOD
+    found = json.loads((tmp_path / "overhead.json").read_text("utf-8"))
+    assert found["form_bytes"] == pytest.approx(1 << 20, rel=0.001)
+
+
 def dies(_control: Connection, _folder: Path, _clock: Clock) -> None:
     """A gateway that does not come up."""
 

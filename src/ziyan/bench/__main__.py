@@ -103,6 +103,9 @@ def _add_overhead(commands: Any) -> None:
     command.add_argument(
         "--signin", choices=tuple(SIGN_IN), default="appcode", help="how the caller signs in (default: %(default)s)"
     )
+    command.add_argument(
+        "--form", type=_positive, metavar="BYTES", help="size of the form (default: of the largest picture, 1.49 MB)"
+    )
     command.add_argument("--rounds", type=_positive, default=20, help="of each of the two (default: %(default)s)")
     command.add_argument("--calls", type=_positive, default=25, help="in each round (default: %(default)s)")
     _add_out(command, "where the JSON file goes")
@@ -302,7 +305,7 @@ def _kills(args: argparse.Namespace) -> bool:
 
 
 def _overhead(args: argparse.Namespace) -> bool:
-    return overhead.run(signin=args.signin, rounds=args.rounds, calls=args.calls, out=args.out)
+    return overhead.run(signin=args.signin, rounds=args.rounds, calls=args.calls, out=args.out, form_bytes=args.form)
 
 
 def _fuzz(args: argparse.Namespace) -> bool:
