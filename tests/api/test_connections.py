@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import logging
+import sys
 import threading
 from collections.abc import Callable
 
@@ -15,7 +16,8 @@ from hypercorn.config import Config
 from tests.api.conftest import Service
 from tests.api.signers import error_of, signed
 from tests.api.wire import Connection, FakeEngine, fingerprint, request
-from ziyan.api import body, connections
+from ziyan.api import body, connections, http1
+from ziyan.api.allowance import MAX_FRAMES, WORTH_A_FRAME
 from ziyan.ocr.types import Page, ReadOptions
 
 PICTURE = bytes(range(256)) * 4096  # 1 MiB
@@ -167,9 +169,9 @@ def test_a_query_that_is_not_ascii_is_taken_as_it_is_meant(service: Service) -> 
 def test_a_fault_in_a_protocol_costs_one_connection_and_one_line(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    next_event = connections._Requests.next_event
+    next_event = http1._Requests.next_event
 
-    def fail(requests: connections._Requests) -> object:
+    def fail(requests: http1._Requests) -> object:
         if b"/fault" in requests.trailing_data[0]:  # other tests' connections may still be ending
             raise ZeroDivisionError("the client's bytes")
         return next_event(requests)
@@ -177,7 +179,7 @@ def test_a_fault_in_a_protocol_costs_one_connection_and_one_line(
     caplog.set_level(logging.INFO, "ziyan")
 
     with monkeypatch.context() as patch, Connection(service.port) as connection:
-        patch.setattr(connections._Requests, "next_event", fail)
+        patch.setattr(http1._Requests, "next_event", fail)
         connection.send(request(target="/fault"))
         assert connection.at_end()
     assert service.post(b"ver=7").status == 666
@@ -213,6 +215,52 @@ def test_a_chunked_body_is_read(service: Service) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:10], BODY[10:70_000], BODY[70_000:]))
     reply = service.send(head + chunks + b"0\r\n\r\n")
     assert json.loads(reply.body)["data"] == READ
+
+
+def test_a_body_in_many_small_chunks_is_read(service: Service) -> None:
+    head = request(appcode=service.caller.appcode).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    small, size = 20_000, WORTH_A_FRAME
+    parts = [BODY[:100][index : index + 1] for index in range(100)]
+    parts += [BODY[start : start + size] for start in range(100, small, size)]
+    end = 100 + len(parts[100:]) * size
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [*parts, BODY[end:]])
+    assert json.loads(service.send(head + chunks + b"0\r\n\r\n").body)["data"] == READ
+
+
+def test_a_body_in_chunks_of_a_byte_without_end_is_refused(service: Service) -> None:
+    head = request(appcode=service.caller.appcode).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    with Connection(service.port) as connection:
+        connection.send(head + b"1\r\na\r\n" * (MAX_FRAMES + 200))
+        reply = connection.read_reply()
+        assert (reply.status, reply["X-Ca-Error-Message"], reply["Connection"]) == (400, "Invalid Body", "close")
+        assert reply["X-Ziyan-Billed"] == "0"
+
+
+def test_chunks_in_http_1_0_end_the_connection(service: Service) -> None:
+    head = request(BODY, appcode=service.caller.appcode, version="HTTP/1.0", headers=("Connection: keep-alive",))
+    head = head.partition(b"\r\n\r\n")[0].replace(b"Content-Length: %d" % len(BODY), b"Transfer-Encoding: chunked")
+    with Connection(service.port) as connection:
+        connection.send(head + b"\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY))
+        assert json.loads(connection.read_reply().body)["data"] == READ
+        assert connection.at_end()
+
+
+async def test_small_parts_of_a_body_are_gathered_while_nobody_takes_them() -> None:
+    def part(content: bytes, *, more: bool = True) -> dict[str, object]:
+        return {"type": "http.request", "body": content, "more_body": more}
+
+    large, end = b"a" * connections._GATHERED_BYTES, {"type": "http.disconnect"}
+    waiting = connections._Messages(10)
+    for message in (part(b"1"), part(b"2"), part(large), part(large), part(b"3"), part(b"", more=False), end):
+        await waiting.put(message)
+    found = [waiting.get_nowait() for _ in range(waiting.qsize())]
+    assert found == [part(b"12" + large), part(large), part(b"3", more=False), end]
+    assert all(type(message.get("body", b"")) is bytes for message in found)
+
+
+def test_the_loop_lets_the_threads_of_the_database_have_their_turn(service: Service) -> None:
+    assert service.post(BODY).status == 200
+    assert sys.getswitchinterval() < 0.001
 
 
 def test_a_body_of_8_mib_is_taken(service: Service) -> None:
@@ -259,7 +307,7 @@ def test_a_client_that_never_stops_sending_does_not_hold_its_connection(service:
 async def test_a_stream_ends_although_nobody_reads_the_body_that_still_comes() -> None:
     config, sent = Config(), list[object]()
     full, over = asyncio.Event(), asyncio.Event()
-    piece = {"type": "http.request", "body": b"a", "more_body": True}
+    piece = {"type": "http.request", "body": b"a" * connections._GATHERED_BYTES, "more_body": True}
 
     async def answers_unread(*_: object) -> None:
         await full.wait()

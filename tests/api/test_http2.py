@@ -24,8 +24,9 @@ from tests.api.conftest import Service
 from tests.api.test_body_memory import wait_for
 from tests.api.test_connections import BODY, READ, WaitingEngine
 from tests.api.wire import Connection, Http2, fingerprint, http2_call, http2_headers, request
-from ziyan.api import calls, connections
-from ziyan.api.connections import MAX_FRAMES, MAX_RESETS
+from ziyan.api import calls, http2
+from ziyan.api.allowance import MAX_FRAMES
+from ziyan.api.http2 import MAX_RESETS
 from ziyan.api.tls import tls_context
 
 NEITHER = '{"ok":0,"msg":"img或url必传一个"}'.encode()
@@ -248,7 +249,7 @@ async def test_a_stream_forgotten_while_it_is_being_sent_is_dropped() -> None:
         return
 
     state = ConnectionState({})
-    protocol = connections._H2(nothing, Config(), WorkerContext(None), None, state, False, None, None, nothing)
+    protocol = http2.Http2(nothing, Config(), WorkerContext(None), None, state, False, None, None, nothing)
     protocol.priority.insert_stream(1)
     await protocol._send_data(1)
     with pytest.raises(DeadlockError):  # there is nothing left to send

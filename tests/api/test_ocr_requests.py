@@ -318,6 +318,10 @@ MALFORMED: dict[str, tuple[str | None, bytes]] = {
         "multipart/form-data; boundary=b",
         multipart(('name="img"; x="' + "x" * 10_000 + '"', B64)),
     ),
+    "multipart, parts with long headers together": (
+        "multipart/form-data; boundary=b",
+        multipart(*[('name="a"; ' + "x=y;" * 230, b"")] * 70, ('name="img"', B64)),
+    ),
     "multipart, a last boundary inside a line": (
         "multipart/form-data; boundary=b",
         multipart(('name="img"', B64))[:-9] + b"--b--",

@@ -222,7 +222,8 @@ def test_the_welcome_shows_an_address_that_can_be_called(tmp_path: Path, host: s
         assert f"{shown}{listener.getsockname()[1]}/ocr" in text
         assert "port 8000 is taken" in text
         assert trial.appcode in text
-        assert re.search(r"^Trial calls left: 49 \(more: \S+/ziyan packages grant trial 1000\)$", text, re.MULTILINE)
+        more = rf"env ZIYAN_DATA_DIR={tmp_path} \S+/ziyan packages grant trial 1000"
+        assert re.search(rf"^Trial calls left: 49 \(more: {more}\)$", text, re.MULTILINE)
         assert ("Other machines can reach it" in text) == (host in {"0.0.0.0", "::"})
         assert "disabled" not in text
         assert "/signin\n" in text
@@ -232,6 +233,24 @@ def test_the_welcome_shows_an_address_that_can_be_called(tmp_path: Path, host: s
         set_app_disabled(store, trial.app.id, disabled=True)
         assert "(disabled)" in welcome(settings, listener, Trial(ensure_trial_app(store), 0))
     store.close()
+
+
+def test_the_welcome_tells_how_to_reach_the_database_of_this_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every database has a trial app: a command without its settings would give the calls to another's."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    store = Store.open(Settings.load(data_dir=tmp_path / "ziyan"))
+    trial = Trial(ensure_trial_app(store), 49)
+    store.close()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        text = welcome(Settings.load(data_dir=tmp_path / "ziyan"), listener, trial)
+        assert re.search(r"\(more: \S+/ziyan packages grant trial 1000\)", text)
+        text = welcome(
+            Settings.load(data_dir=tmp_path / "ziyan", database_url="postgresql://a:secret@host/name"), listener, trial
+        )
+        assert re.search(r"\(more, with this ZIYAN_DATABASE_URL: \S+/ziyan packages grant trial 1000\)", text)
+        assert "secret" not in text
 
 
 def test_the_welcome_of_a_service_with_tls_shows_a_command_that_works_with_it(tmp_path: Path) -> None:

@@ -161,6 +161,14 @@ def test_a_refund_takes_back_what_can_be_invoiced(store: Store, app: App) -> Non
     assert invoiceable_fen(store, app.account_id) == 1500
 
 
+def test_another_orders_money_is_no_reason_to_issue(store: Store, app: App) -> None:
+    order = order_of(store, app, 2000)
+    asked = request_invoice(store, app.account_id, replace(NORMAL, amount_fen=2000, order_id=order))
+    orders.refund_order(store, order, fen=2000)
+    with pytest.raises(ConflictError, match="paid back since"):
+        issue_invoice(store, asked.id, NUMBER)
+
+
 def test_a_request_is_decided_once(store: Store, app: App) -> None:
     asked = request_invoice(store, app.account_id, NORMAL)
     with pytest.raises(ConflictError, match="number"):

@@ -33,6 +33,7 @@ from ziyan.metering.times import DAY_MS, day_of, now_ms
 from ziyan.metering.tokens import OPERATOR, Scope
 from ziyan.settings import Settings
 from ziyan.web.admin.routes import CHANGED, SHOWN
+from ziyan.web.admin.usage import outcome
 from ziyan.web.navigation import NAVIGATION
 
 CALLS = 3_000
@@ -278,6 +279,10 @@ def test_numbers_are_those_of_the_ledger(service: Service, wang: Client) -> None
     page = wang.ask(f"/admin/usage?{days}&lang=en")
     answered = sum(total.calls for total in totals if total.code == "ok")
     assert f"answered {answered:,}" in page.plain
+
+
+def test_a_repeated_call_is_one_that_was_answered() -> None:
+    assert [outcome(code) for code in ("ok", "replayed", "gone", "img")] == ["ok", "ok", "gone", "asked"]
 
 
 def _day(store: Store, moment: int) -> str:

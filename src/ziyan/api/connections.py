@@ -8,72 +8,54 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar, cast
-from weakref import WeakKeyDictionary
 
-import h2.errors
-import h2.events
-import h2.exceptions
-import h11
-from h2.frame_buffer import FrameBuffer
 from hypercorn.asyncio.task_group import TaskGroup, _handle
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
-from hypercorn.protocol.events import Request
-from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
+from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
-from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.typing import AppWrapper, ConnectionState
-from hypercorn.utils import filter_pseudo_headers, parse_socket_addr
-from hyperframe.frame import Frame
-from priority.priority import MissingStreamError
+from hypercorn.utils import parse_socket_addr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ziyan.api.acknowledged import acknowledged
 from ziyan.api.answers import gateway_answer
 from ziyan.api.headers import CUT, TAKEN, TASTED, new_request_id, raw_headers
-from ziyan.api.refusals import INVALID_BODY, THROTTLED
+from ziyan.api.http1 import Http1
+from ziyan.api.http2 import Http2
+from ziyan.api.refusals import THROTTLED
 
 P = TypeVar("P", H11Protocol, H2Protocol)
 
 #: How long the answer to a client that has closed its side may take.  From here a client that only wants to send no
 #: more looks like one that has gone, and the time of the readers is not for those.
 HALF_CLOSED_SECONDS: Final = 10.0
-#: Streams that one HTTP/2 connection may open and take back; a client that gives up on calls needs few.
-MAX_RESETS: Final = 200
 _logger: Final = logging.getLogger("ziyan.connections")
 _RECEIVE_BYTES: Final = 256 << 10  # as much as the event loop takes in at once
 #: For a request that is refused to come.
 REFUSED_SECONDS: Final = 0.5
-#: Of HTTP/2's bytes so many are looked at before other connections have their turn: some 900 of the shortest frames.
-_TURN_BYTES: Final = 8 << 10
-#: Frames other than requests, bodies and resets that one connection may send: so many at once, then so many a second,
-#: and so many more for each request and for each frame of an answer, which a client tells of its room after.
-MAX_FRAMES: Final = 1_000
-_FRAMES_PER_SECOND: Final = 100
-_FRAMES_PER_ANSWER: Final = 4
-#: Bytes of a body that make up for the frame that brings them: a body byte by byte costs as much as other frames.
-_WORTH_A_FRAME: Final = 32
-_NOT_ASCII: Final = re.compile(rb"[\x80-\xff]")
-_SCHEME_AND_HOST: Final = re.compile(rb"(?i)https?://[^/?#]*")
+#: A part of a body that is smaller is gathered with what comes next, while nobody has taken it.
+_GATHERED_BYTES: Final = 4 << 10
 
 
 def closing_ambiguous(app: ASGIApp) -> ASGIApp:
-    """``app``, after whose answer the connection ends where a request said its length in two ways.
+    """``app``, after whose answer the connection ends where a request's length is in doubt: it is said in two ways.
 
     It is served by its chunks, as RFC 9112 §6.1 has it.  A proxy in front may have gone by the other length, and what
-    is left on the connection could be a request that somebody hid from the proxy: it must not be looked at.
+    is left on the connection could be a request that somebody hid from the proxy: it must not be looked at.  So it is
+    with chunks in HTTP/1.0, which knows none.
     """
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         names = {name for name, _ in scope.get("headers", ())}
+        old = scope.get("http_version") == "1.0" and b"transfer-encoding" in names
 
         async def send_closing(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -81,18 +63,9 @@ def closing_ambiguous(app: ASGIApp) -> ASGIApp:
             await send(message)
 
         ambiguous = {b"content-length", b"transfer-encoding"} <= names
-        await app(scope, receive, send_closing if ambiguous else send)
+        await app(scope, receive, send_closing if ambiguous or old else send)
 
     return serve
-
-
-def origin_form(target: bytes) -> bytes:
-    """What a request line names, without the scheme and host that a client for proxies puts before it."""
-    absolute = _SCHEME_AND_HOST.match(target)
-    if absolute is None:
-        return target
-    rest = target[absolute.end() :]
-    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 class Connection(TCPServer):
@@ -206,7 +179,7 @@ class _Tasks(TaskGroup):
     async def spawn_app(
         self, app: AppWrapper, config: Config, scope: Any, send: Callable[[Any], Awaitable[None]]
     ) -> Callable[[Any], Coroutine[Any, Any, None]]:
-        waiting: asyncio.Queue[Any] = asyncio.Queue(config.max_app_queue_size)
+        waiting = _Messages(config.max_app_queue_size)
 
         async def hand_on(message: Any) -> None:
             if message["type"] == "http.disconnect" and waiting.full():
@@ -220,13 +193,35 @@ class _Tasks(TaskGroup):
         return hand_on
 
 
+class _Messages(asyncio.Queue[Any]):
+    """What comes for one call.  Small parts of a body are gathered: to hand one on takes longer than to read it."""
+
+    _queue: deque[Any]
+
+    def _put(self, item: Any) -> None:
+        last = self._queue[-1] if self._queue else {}
+        if item["type"] == "http.request" and last.get("more_body") and len(last["body"]) < _GATHERED_BYTES:
+            if isinstance(last["body"], bytes):
+                last = self._queue[-1] = {**last, "body": bytearray(last["body"])}
+            last["body"] += item["body"]
+            last["more_body"] = item["more_body"]
+        else:
+            self._queue.append(item)
+
+    def _get(self) -> Any:
+        message = self._queue.popleft()
+        if isinstance(message.get("body"), bytearray):
+            message["body"] = bytes(message["body"])
+        return message
+
+
 class _Protocols(ProtocolWrapper):
     """Chooses between our two protocols as Hypercorn does between its own."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         http2 = isinstance(self.protocol, H2Protocol)
-        self.protocol = self._made(_H2) if http2 else self._made(_H11)
+        self.protocol = self._made(Http2) if http2 else self._made(Http1)
 
     def _made(self, kind: type[P]) -> P:
         return kind(
@@ -245,232 +240,8 @@ class _Protocols(ProtocolWrapper):
         try:
             return await self.protocol.handle(event)
         except H2ProtocolAssumedError as error:
-            protocol, data = self._made(_H2), error.data
+            protocol, data = self._made(Http2), error.data
             self.protocol = protocol
             await protocol.initiate()
         await protocol.handle(RawData(data))
         await self.send(Updated(idle=protocol.idle))  # the request that it began with was none
-
-
-class _H11(H11Protocol):
-    """HTTP/1, with the contract's headers also where the request is none."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.connection = _Requests(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        # RFC 9113 has done away with ``Upgrade: h2c``, which would go round what looks at requests.
-        await super()._check_protocol(_plain(event))
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        await super()._create_stream(_plain(request))
-
-    async def _send_error_response(self, status_code: int) -> None:
-        headers = [*raw_headers(gateway_answer(INVALID_BODY), new_request_id(), "1.1"), (b"Connection", b"close")]
-        headers += self.config.response_headers("h11")
-        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
-        await self._send_h11_event(h11.EndOfMessage())
-
-
-def _plain(request: h11.Request) -> h11.Request:
-    """A request for a path, and for no other protocol: nothing is served over WebSockets, so that is refused."""
-    headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
-    target = origin_form(request.target)
-    if target == request.target and len(headers) == len(request.headers):
-        return request
-    return h11.Request(method=request.method, target=target, headers=headers, http_version=request.http_version)
-
-
-def escaped(target: bytes) -> bytes:
-    """A request's target with what is not ASCII percent-encoded, as its client ought to have done."""
-    return _NOT_ASCII.sub(lambda found: b"%%%02X" % found[0][0], target)
-
-
-class _Requests(h11.Connection):
-    """Skips empty lines before a request line (RFC 9112 §2.2): old clients end a body with one.
-
-    What is not ASCII in the line, but for its method, is escaped: h11 would take it for no request.
-    """
-
-    def next_event(self) -> Any:
-        if self.their_state is h11.IDLE:
-            waiting = self.trailing_data[0]
-            if blank := len(waiting) - len(waiting.lstrip(b"\r\n")):
-                self._receive_buffer.maybe_extract_at_most(blank)
-            line, end, rest = waiting[blank:].partition(b"\n")
-            method, space, target = line.partition(b" ")
-            if end and not target.isascii():
-                self._receive_buffer.maybe_extract_at_most(len(waiting) - blank)
-                self._receive_buffer += method + space + escaped(target) + end + rest
-        return super().next_event()
-
-
-class _H2(H2Protocol):
-    """HTTP/2, steady when streams end before their time."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.streams = _Streams()
-        self.connection.incoming_buffer = self._seen = _Frames(server=True)
-        self._resets = 0
-        self._frames, self._counted = float(MAX_FRAMES), time.monotonic()
-        self._states: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()  # of requests, by what is to be sent
-
-    async def handle(self, event: Event) -> None:
-        if isinstance(event, RawData):
-            await self._take(event.data)
-            return
-        await super().handle(event)
-        for stream_id in list(
-            self.stream_buffers
-        ):  # or answers that the client has left no room for would wait for ever
-            await self._forget(stream_id)
-
-    async def _take(self, data: bytes) -> None:
-        """Take in what has come, a little at a time: frames can be many, and each takes longer than it is long."""
-        for start in range(0, len(data), _TURN_BYTES):
-            if self._sent_away:
-                return
-            await super().handle(RawData(data[start : start + _TURN_BYTES]))
-            await asyncio.sleep(0)
-
-    @property
-    def _sent_away(self) -> bool:
-        return self._resets > MAX_RESETS or self._frames < 0
-
-    def _count(self, events: list[h2.events.Event]) -> None:
-        """Count what a client sends besides its calls; it costs as much, and there is no end to it.
-
-        Frames are counted as they come: of many, such as those on streams that have ended, no event tells.
-        """
-        now = time.monotonic()
-        self._frames += min((now - self._counted) * _FRAMES_PER_SECOND, max(0.0, MAX_FRAMES - self._frames))
-        self._counted = now
-        self._frames -= self._seen.take()
-        for event in events:
-            if isinstance(event, h2.events.RequestReceived):
-                self._frames += 1 + _FRAMES_PER_ANSWER
-            elif isinstance(event, h2.events.DataReceived):
-                self._frames += min(1.0, len(event.data) / _WORTH_A_FRAME)
-            elif isinstance(event, _OF_CALLS):
-                self._frames += 1
-
-    async def _handle_events(self, events: list[h2.events.Event]) -> None:
-        self._count(events)
-        await super()._handle_events(events)
-        for event in events:
-            if isinstance(event, h2.events.StreamReset):
-                self._resets += 1
-                await self._forget(event.stream_id)
-        if self._sent_away:
-            self.connection.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
-            await self._flush()
-            await self.send(Closed())
-        elif any(isinstance(event, h2.events.StreamReset | h2.events.RequestReceived) for event in events):
-            await self.send(
-                Updated(idle=self.idle)
-            )  # or nobody would close a connection whose last call was taken back
-
-    async def _forget(self, stream_id: int) -> None:
-        """Nothing will be sent on this stream; Hypercorn would keep its place until the connection ends."""
-        if buffer := self.stream_buffers.pop(stream_id, None):
-            self._states.get(buffer, {})[CUT] = True
-            await buffer.close()
-        with suppress(MissingStreamError):
-            self.priority.remove_stream(stream_id)
-
-    async def _create_stream(self, request: h2.events.RequestReceived) -> None:
-        """Hypercorn's own, but for what is no request, and CONNECT, which is one of HTTP and no WebSocket."""
-        stream_id = request.stream_id
-        pseudo = {name: value for name, value in request.headers if name.startswith(b":")}
-        if b":path" in pseudo:
-            pseudo[b":path"] = escaped(pseudo[b":path"])
-        if not (b":path" in pseudo and all(value.isascii() for value in pseudo.values())):
-            self.connection.reset_stream(stream_id, h2.errors.ErrorCodes.PROTOCOL_ERROR)
-            return
-        stream, buffer = self._begin(stream_id)
-        await stream.handle(
-            Request(
-                stream_id=stream_id,
-                headers=filter_pseudo_headers(request.headers),
-                http_version="2",
-                method=pseudo[b":method"].decode().upper(),
-                raw_path=origin_form(pseudo[b":path"]),
-                state=self.connection_state,
-            )
-        )
-        self._states[buffer] = cast("dict[str, Any]", stream.scope["state"])
-        self.keep_alive_requests += 1
-        await self.context.mark_request()
-
-    def _begin(self, stream_id: int) -> tuple[HTTPStream, StreamBuffer]:
-        """Make room for a stream."""
-        self.priority.insert_stream(stream_id)
-        self.priority.block(stream_id)
-        buffer = self.stream_buffers[stream_id] = StreamBuffer(self.context.event_class)
-        stream = self.streams[stream_id] = HTTPStream(
-            self.app,
-            self.config,
-            self.context,
-            self.task_group,
-            self.ssl,
-            self.client,
-            self.server,
-            self.stream_send,
-            stream_id,
-        )
-        return stream, buffer
-
-    async def _priority_updated(self, _event: h2.events.PriorityUpdated) -> None:
-        """Leave it: RFC 9113 has done away with priorities, and to keep a thousand in order holds up every call."""
-
-    def _note_taste(self, stream_id: int) -> None:
-        """Note whether the client has left room for a part of what is left: so it decides how much comes."""
-        buffer = self.stream_buffers[stream_id]
-        window = self.connection.local_flow_control_window(stream_id)
-        if 0 < window < len(buffer.buffer):
-            self._states.get(buffer, {})[TASTED] = True
-
-    async def _send_data(self, stream_id: int) -> None:
-        with suppress(KeyError, h2.exceptions.ProtocolError):  # it has ended
-            self._note_taste(stream_id)
-        self._frames += _FRAMES_PER_ANSWER
-        try:
-            await super()._send_data(stream_id)
-        except KeyError:  # forgotten while it was being sent
-            await self._forget(stream_id)
-
-
-#: Events of frames that calls are made of, or that are counted apart; each is of one frame.
-_OF_CALLS: Final = (h2.events.StreamReset, h2.events.TrailersReceived)
-
-
-class _Frames(FrameBuffer):
-    """Cuts what comes into frames, and counts them."""
-
-    _count = 0
-
-    def __next__(self) -> Frame:
-        frame = super().__next__()
-        self._count += 1
-        return frame
-
-    def take(self) -> int:
-        """How many there were since somebody last asked."""
-        count, self._count = self._count, 0
-        return count
-
-
-class _Streams(dict[int, Any]):
-    """Streams by number; what still comes for one that has ended is dropped."""
-
-    def __missing__(self, _stream_id: int) -> _Ended:
-        return _Ended()
-
-
-class _Ended:
-    idle = True
-
-    async def handle(self, _event: object) -> None:
-        return

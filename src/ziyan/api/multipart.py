@@ -17,6 +17,8 @@ from ziyan.api.refusals import INVALID_BODY, GatewayRefusedError
 
 _MAX_OPTIONS: Final = 1_000  # bytes of a header that are looked at: a thousand parts may have one each
 _MAX_HEAD: Final = 8 << 10
+#: Bytes of the headers of all parts: to look at so many takes some 10 ms.
+_MAX_HEADS: Final = 64 << 10
 #: What may follow a boundary on its line; the line's end belongs to what comes after it.
 _REST_OF_LINE: Final = re.compile(rb"(--)?[ \t]{0,255}(?=\r?\n|\Z)")
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
@@ -68,7 +70,7 @@ def parse_multipart(content_type: str, body: bytes, most: int) -> list[Part]:
 
     Raises:
         GatewayRefusedError: There is no boundary, the last one is missing, a part has no headers' end, or there are
-            too many.
+            too many, be it of parts or of their headers.
     """
     boundary = parse_options_header(content_type[:_MAX_OPTIONS])[1].get(b"boundary")
     if not boundary:
@@ -78,7 +80,10 @@ def parse_multipart(content_type: str, body: bytes, most: int) -> list[Part]:
     found = list(_boundaries(body, b"--" + boundary))
     if not found or not found[-1].last:
         raise _malformed("the last boundary is missing")
-    return [_part(body, before, after) for before, after in pairwise(found)]
+    parts = [(before, _blank_line(body, before, after), after) for before, after in pairwise(found)]
+    if sum(blank.end() - before.end for before, blank, _ in parts) > _MAX_HEADS:
+        raise _malformed("too many headers")
+    return [_part(body, *part) for part in parts]
 
 
 def _boundaries(body: bytes, mark: bytes) -> Iterator[_Boundary]:
@@ -94,10 +99,15 @@ def _boundaries(body: bytes, mark: bytes) -> Iterator[_Boundary]:
         start = body.find(mark, start + len(mark))
 
 
-def _part(body: bytes, before: _Boundary, after: _Boundary) -> Part:
+def _blank_line(body: bytes, before: _Boundary, after: _Boundary) -> re.Match[bytes]:
+    """What ends a part's headers."""
     blank = _BLANK_LINE.search(body, before.end, min(after.start, before.end + _MAX_HEAD))
     if blank is None:
         raise _malformed("a part's headers do not end")
+    return blank
+
+
+def _part(body: bytes, before: _Boundary, blank: re.Match[bytes], after: _Boundary) -> Part:
     disposition = b""
     for line in _FOLD.sub(b" ", body[before.end : blank.start()]).splitlines():
         name, _, value = line.partition(b":")

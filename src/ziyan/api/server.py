@@ -41,7 +41,7 @@ from ziyan.metering.store import Store
 from ziyan.metering.store.packages import remaining
 from ziyan.metering.times import now_ms
 from ziyan.ocr.models import locate
-from ziyan.settings import Settings
+from ziyan.settings import Settings, default_data_dir
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
@@ -50,6 +50,9 @@ SAMPLE_PICTURE: Final = Path(ziyan.__file__).parent / "resources" / "sample.png"
 
 _BACKLOG: Final = 1024
 _GRACE_SECONDS: Final = 5.0
+#: After so long the event loop lets another thread have the interpreter.  A call's transactions ask for it some hundred
+#: times: with Python's own 5 ms one took seconds while clients kept the loop busy.
+_SWITCH_SECONDS: Final = 0.0005
 _EVERY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
@@ -133,6 +136,7 @@ async def serve_app(
         tls: Certificate and key; None serves in the clear.
         crowd: Counts connections; None for any number of them.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     async with app.router.lifespan_context(app):
         await _serve_until(app, listener, grace, shutdown, tls, crowd or Crowd(0))
 
@@ -237,6 +241,9 @@ def welcome(settings: Settings, listener: socket.socket, trial: Trial, password:
     disabled = " (disabled)" if trial.registration.app.disabled else ""
     reached = f"Other machines can reach it too, by this machine's name or address: ZIYAN_HOST is {settings.host}.\n"
     more = [str(Path(sys.executable).with_name("ziyan")), "packages", "grant", trial.registration.app.id, "1000"]
+    if settings.data_dir != default_data_dir():  # or it would go to the trial app of another database
+        more = ["env", f"ZIYAN_DATA_DIR={settings.data_dir}", *more]
+    with_database = ", with this ZIYAN_DATABASE_URL" if settings.database_url else ""  # which holds a password
     command = [
         "curl",
         *trust,
@@ -252,7 +259,7 @@ def welcome(settings: Settings, listener: socket.socket, trial: Trial, password:
         f"\nZiyan {ziyan.__version__} is ready at {address}{moved}\n"
         f"{reached if settings.host in _EVERY_ADDRESS else ''}"
         f"Trial AppCode: {trial.registration.appcode}{disabled}\n"
-        f"Trial calls left: {trial.calls_left} (more: {shlex.join(more)})\n"
+        f"Trial calls left: {trial.calls_left} (more{with_database}: {shlex.join(more)})\n"
         f"{_operator(address, password)}\n"
         f"Try it:\n  {shlex.join(command)}\n\nCtrl-C stops it.\n"
     )

@@ -123,7 +123,9 @@ def issue_invoice_in(connection: Connection, invoice_id: str, number: str, pdf: 
     invoice = _requested(connection, invoice_id)
     if not _NUMBER.fullmatch(number):
         raise ConflictError("An invoice's number has 6 to 40 letters and digits")
-    if table.left_fen(connection, invoice.account_id) < 0:
+    # An order's own sum too: another order's money must not pay for an invoice of one that was paid back.
+    sums = {None, invoice.order_id}
+    if any(table.left_fen(connection, invoice.account_id, order_id) < 0 for order_id in sums):
         raise ConflictError(f"What request {invoice_id} is for was paid back since; reject it")
     issued = _decided(connection, replace(invoice, state="issued", invoice_number=number))
     if pdf is not None:

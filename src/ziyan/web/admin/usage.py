@@ -38,6 +38,8 @@ OUTCOMES: Final = {
     "ours": (("服务繁忙或出错", "busy or failed"), "bad"),
     "gone": (("调用方断开", "caller gone"), "over"),
 }
+#: With the answer, or with that of the call that it repeats.
+ANSWERED: Final = frozenset({"ok", "replayed"})
 _SPENT: Final = {
     *(row.code for row in (refusals.QUOTA_EXHAUSTED, refusals.SUBSCRIPTION_EXPIRED)),
     *(problem.code for problem in (problems.QUOTA_EXHAUSTED, problems.SUBSCRIPTION_EXPIRED)),
@@ -52,7 +54,9 @@ _DAYS: Final = 30
 
 def outcome(code: str) -> str:
     """Which kind of outcome a code stands for."""
-    if code in {"ok", "gone"}:
+    if code in ANSWERED:
+        return "ok"
+    if code == "gone":
         return code
     if code in _SPENT:
         return "spent"
@@ -129,7 +133,7 @@ def _lines(sums: Sequence[Sum]) -> list[Line]:
     found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * 5)
     for each in sums:
         account_id, app_id, code = each.key
-        failed = 0 if code == "ok" else each.calls
+        failed = 0 if code in ANSWERED else each.calls
         for index, number in enumerate((each.calls, each.billed, failed, each.ms, each.bytes_in)):
             found[account_id, app_id][index] += number
     return [Line(*key, *numbers) for key, numbers in sorted(found.items(), key=lambda item: -item[1][0])]
@@ -223,7 +227,7 @@ def event_columns(ask: Ask) -> list[Column[Event]]:
 
 
 def _failed(sums: Sequence[Sum]) -> list[Sum]:
-    return [each for each in sums if each.key[-1] != "ok"]
+    return [each for each in sums if each.key[-1] not in ANSWERED]
 
 
 def local(ask: Ask, moment: int) -> datetime:
