@@ -1,7 +1,7 @@
 """Connections: Hypercorn's, made patient with old clients and steady against hostile ones.
 
-Hypercorn speaks HTTP/1.1 and HTTP/2 well, but takes a client that has said all it has to say for one that has hung up,
-does not skip empty lines between requests, and lets some sequences of HTTP/2 frames end in a traceback.
+Hypercorn takes a client that has said all it has to say for one that has hung up.  What ``http1`` and ``http2`` mend is
+theirs to say.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ def closing_ambiguous(app: ASGIApp) -> ASGIApp:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         names = {name for name, _ in scope.get("headers", ())}
-        old = scope.get("http_version") == "1.0" and b"transfer-encoding" in names
 
         async def send_closing(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message["headers"], (b"Connection", b"close")]}
             await send(message)
 
-        ambiguous = {b"content-length", b"transfer-encoding"} <= names
-        await app(scope, receive, send_closing if ambiguous or old else send)
+        in_doubt = b"content-length" in names or scope.get("http_version") == "1.0"
+        ambiguous = in_doubt and b"transfer-encoding" in names
+        await app(scope, receive, send_closing if ambiguous else send)
 
     return serve
 

@@ -59,9 +59,8 @@ class _Requests(h11.Connection):
     def next_event(self) -> Any:
         event = self._next_event()
         if isinstance(event, h11.Data) and event.chunk_start:
+            self._chunks.renew()
             self._chunks.add(worth(event.data) - 1)
-            if self._chunks.is_used_up:
-                self._chunks.renew()
             if self._chunks.is_used_up:
                 raise h11.RemoteProtocolError("too many small chunks")
         return event

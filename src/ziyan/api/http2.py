@@ -48,9 +48,8 @@ class Http2(H2Protocol):
             await self._take(event.data)
             return
         await super().handle(event)
-        for stream_id in list(
-            self.stream_buffers
-        ):  # or answers that the client has left no room for would wait for ever
+        # Or answers that the client has left no room for would wait for ever.
+        for stream_id in list(self.stream_buffers):
             await self._forget(stream_id)
 
     async def _take(self, data: bytes) -> None:
@@ -92,9 +91,8 @@ class Http2(H2Protocol):
             await self._flush()
             await self.send(Closed())
         elif any(isinstance(event, h2.events.StreamReset | h2.events.RequestReceived) for event in events):
-            await self.send(
-                Updated(idle=self.idle)
-            )  # or nobody would close a connection whose last call was taken back
+            # Or nobody would close a connection whose last call was taken back.
+            await self.send(Updated(idle=self.idle))
 
     async def _forget(self, stream_id: int) -> None:
         """Nothing will be sent on this stream; Hypercorn would keep its place until the connection ends."""

@@ -15,7 +15,7 @@ from python_multipart.multipart import parse_options_header
 
 from ziyan.api.refusals import INVALID_BODY, GatewayRefusedError
 
-_MAX_OPTIONS: Final = 1_000  # bytes of a header that are looked at: a thousand parts may have one each
+_MAX_OPTIONS: Final = 1_000  # bytes of a header that are looked at
 _MAX_HEAD: Final = 8 << 10
 #: Bytes of the headers of all parts: to look at so many takes some 10 ms.
 _MAX_HEADS: Final = 64 << 10

@@ -89,13 +89,16 @@ def request_invoice_in(connection: Connection, account_id: str, wanted: Wanted) 
     invoice = _checked(account_id, wanted)
     if not table.lock_account(connection, account_id):
         raise NotFoundError(f"There is no account {account_id}")
-    left = table.left_fen(connection, account_id)
-    if wanted.order_id is not None:
-        left = min(left, table.left_fen(connection, account_id, wanted.order_id))
+    left = _left_fen(connection, account_id, wanted.order_id)
     if wanted.amount_fen > left:
         raise ConflictError(f"Of what was paid, {max(0, left)} fen have no invoice yet, not {wanted.amount_fen}")
     table.add(connection, invoice)
     return invoice
+
+
+def _left_fen(connection: Connection, account_id: str, order_id: str | None) -> int:
+    """What is left of what an account paid, and no more than of the order, where one is named: not another's money."""
+    return min(table.left_fen(connection, account_id, each) for each in {None, order_id})
 
 
 def issue_invoice(
@@ -123,9 +126,7 @@ def issue_invoice_in(connection: Connection, invoice_id: str, number: str, pdf: 
     invoice = _requested(connection, invoice_id)
     if not _NUMBER.fullmatch(number):
         raise ConflictError("An invoice's number has 6 to 40 letters and digits")
-    # An order's own sum too: another order's money must not pay for an invoice of one that was paid back.
-    sums = {None, invoice.order_id}
-    if any(table.left_fen(connection, invoice.account_id, order_id) < 0 for order_id in sums):
+    if _left_fen(connection, invoice.account_id, invoice.order_id) < 0:
         raise ConflictError(f"What request {invoice_id} is for was paid back since; reject it")
     issued = _decided(connection, replace(invoice, state="issued", invoice_number=number))
     if pdf is not None:

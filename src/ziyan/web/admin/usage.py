@@ -38,8 +38,6 @@ OUTCOMES: Final = {
     "ours": (("服务繁忙或出错", "busy or failed"), "bad"),
     "gone": (("调用方断开", "caller gone"), "over"),
 }
-#: With the answer, or with that of the call that it repeats.
-ANSWERED: Final = frozenset({"ok", "replayed"})
 _SPENT: Final = {
     *(row.code for row in (refusals.QUOTA_EXHAUSTED, refusals.SUBSCRIPTION_EXPIRED)),
     *(problem.code for problem in (problems.QUOTA_EXHAUSTED, problems.SUBSCRIPTION_EXPIRED)),
@@ -54,7 +52,7 @@ _DAYS: Final = 30
 
 def outcome(code: str) -> str:
     """Which kind of outcome a code stands for."""
-    if code in ANSWERED:
+    if code in {"ok", "replayed"}:  # with the answer, or with that of the call that it repeats
         return "ok"
     if code == "gone":
         return code
@@ -133,7 +131,7 @@ def _lines(sums: Sequence[Sum]) -> list[Line]:
     found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * 5)
     for each in sums:
         account_id, app_id, code = each.key
-        failed = 0 if code in ANSWERED else each.calls
+        failed = 0 if outcome(code) == "ok" else each.calls
         for index, number in enumerate((each.calls, each.billed, failed, each.ms, each.bytes_in)):
             found[account_id, app_id][index] += number
     return [Line(*key, *numbers) for key, numbers in sorted(found.items(), key=lambda item: -item[1][0])]
@@ -227,7 +225,7 @@ def event_columns(ask: Ask) -> list[Column[Event]]:
 
 
 def _failed(sums: Sequence[Sum]) -> list[Sum]:
-    return [each for each in sums if each.key[-1] not in ANSWERED]
+    return [each for each in sums if outcome(str(each.key[-1])) != "ok"]
 
 
 def local(ask: Ask, moment: int) -> datetime:

@@ -29,7 +29,7 @@ from ziyan.metering.tokens import Scope
 from ziyan.web.admin.deeds import deed
 from ziyan.web.admin.doors import may
 from ziyan.web.admin.parts import Names, Time, link
-from ziyan.web.admin.usage import ANSWERED, chart_of_days, local
+from ziyan.web.admin.usage import chart_of_days, local, outcome
 from ziyan.web.charts import Chart, Point
 from ziyan.web.deliveries import KINDS, again
 from ziyan.web.rooms import Ask
@@ -188,7 +188,7 @@ async def show_health(ask: Ask, pulse: Pulse, store: Store) -> Response:
         queue=_queue_chart(ask, pulse.looks),
         charts=[_time_chart(ask, sums), _spread_chart(ask, read)],
         calls=len(paces),
-        good=sum(pace.code in ANSWERED for pace in paces),
+        good=sum(outcome(pace.code) == "ok" for pace in paces),
         most=_NEWEST,
         quantiles=[(share, quantile(read, share)) for share in (50, 95, 99)],
     )
